@@ -1,0 +1,47 @@
+"""`cx`: one command, one module per subcommand, loaded only when it is called."""
+
+import importlib
+import sys
+
+import click
+
+from ops.settings import SettingsError
+
+SUBCOMMANDS = {
+    "up": "ops.cli.up:up",
+    "down": "ops.cli.down:down",
+    "status": "ops.cli.status:status",
+    "import": "ops.cli.import_file:import_file",
+    "simulate": "ops.cli.simulate:simulate",
+    "publish": "ops.cli.publish:publish",
+    "alerts": "ops.cli.alerts:alerts",
+}
+
+GOOD, BAD_DATA, COULD_NOT_RUN = 0, 1, 2
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand's module when that subcommand is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, name = SUBCOMMANDS[cmd_name].split(":")
+        return getattr(importlib.import_module(module), name)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def cx() -> None:
+    """CX Signals: from an AI enrichment store to marts that BI trusts, in seconds."""
+
+
+def main() -> None:
+    """Entry point of the `cx` command: a user's mistake ends in one line and exit code 2, never in a stack trace."""
+    try:
+        cx()
+    except SettingsError as error:
+        click.echo(f"cx: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)

@@ -1,0 +1,64 @@
+"""The one place that reads the environment: a frozen description of everything the system connects to.
+
+Order of precedence: the process environment, then `.run/stack.env` (written by `cx up` with the ports it chose),
+then the default. Every variable is listed in `.env.example`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
+SECRET_VARIABLES = ("CX_STORE_URL", "CX_WAREHOUSE_URL", "CX_BI_URL", "CX_SLACK_WEBHOOK_URL", "CX_FLAG_SECRET")
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be read; the message names the variable and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything outside that this installation talks to. Field names are the variables without `CX_`, in lower case."""
+
+    store_url: str = ""  # the enrichment store, postgresql://user:password@host:port/store
+    warehouse_url: str = ""  # the warehouse, as its owner
+    bi_url: str = ""  # the warehouse, as role bi_reader
+    kafka_bootstrap: str = ""  # host:port[,host:port]
+    connect_url: str = ""  # Kafka Connect's REST address
+    slack_webhook_url: str = ""  # empty: alerts stay in the outbox and in `cx status`
+    slack_routes: str = ""  # path of a routes file; empty: ops/alerts/routes.yml
+    flag_secret: str = ""  # signs the "not a problem" links
+    flag_url: str = ""  # public address of the flag page, e.g. http://127.0.0.1:8090
+    data_docs_url: str = ""  # where Data Docs are served; empty: file:// links
+    worker_metrics_port: str = "0"  # 0: a free port, written to .run/stack.env by `cx up`
+    consumer_group: str = "cx-signals"
+    publish_every_seconds: str = "2"
+    publish_policy: str = ""  # path of the policy file; empty: expectations/policy.yml
+    timezone: str = "UTC"  # the zone whose days the marts count
+    quote_in_alerts: str = "false"  # whether an alert may show the evidence quote
+    run_directory: str = str(PROJECT_DIRECTORY / ".run")
+
+    def require(self, *names: str) -> "Settings":
+        """Return self when every named field has a value, else raise SettingsError that says which variable to set."""
+        missing = [f"CX_{name.upper()}" for name in names if not getattr(self, name)]
+        if missing:
+            raise SettingsError(f"{', '.join(missing)} not set: run `make demo` or `cx up`, or set it as in .env.example")
+        return self
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment over `.run/stack.env`."""
+    environment = os.environ if environment is None else environment
+    run_directory = Path(environment.get("CX_RUN_DIRECTORY", Settings.run_directory))
+    values = {**read_env_file(run_directory / "stack.env"), **environment}
+    known = {f"CX_{field.name.upper()}": field.name for field in fields(Settings)}
+    return Settings(**{name: values[variable] for variable, name in known.items() if variable in values})
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Parse KEY=value lines; a missing file is an empty one."""
+    if not path.exists():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
