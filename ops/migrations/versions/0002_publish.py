@@ -23,10 +23,11 @@ create index on marts.publications (at);
 grant select on marts.publications to bi_reader;
 comment on table marts.publications is 'One row per publish: all marts changed together, in the transaction that wrote this row.';
 comment on column marts.publications.watermark is 'Newest landed_at that the marts include.';
-comment on column marts.publications.from_snapshot is 'Landing rows visible in this snapshot were published before; null: everything was new.';
+comment on column marts.publications.from_snapshot is 'Landing rows visible here were published before; null: all were new.';
 comment on column marts.publications.to_snapshot is 'Landing rows visible in this snapshot are included.';
-comment on column marts.publications.checks is 'Outcome of each check that ran: {"landing:evidence_url_is_a_link": "passed", ...}.';
-comment on column marts.publications.rows_changed is 'Rows written per mart: {"fct_evidence": {"inserted": 3, "updated": 1, "deleted": 0}, ...}.';
+comment on column marts.publications.checks is 'Outcome per check: {"landing:evidence_url_is_a_link": "passed", ...}.';
+comment on column marts.publications.rows_changed is
+    'Rows written per mart: {"fct_evidence": {"inserted": 3, "updated": 1, "deleted": 0}, ...}.';
 """
 
 HELD_TICKETS = """
@@ -46,8 +47,8 @@ create table ops.held_tickets (
     primary key (source_system, ticket_id)
 );
 comment on table ops.held_tickets is
-    'One row per ticket whose newest state is kept out of the marts. released_at: it passed again and joins the next publish.';
-comment on column ops.held_tickets.scope is 'Whether the ticket itself failed, or the whole source system or account it belongs to.';
+    'One row per ticket whose newest state is kept out of the marts. released_at: it passed again, the next publish has it.';
+comment on column ops.held_tickets.scope is 'Whether the ticket itself failed, or the source system or account it belongs to.';
 comment on column ops.held_tickets.tried_at is 'When the ticket was last built and checked as a candidate.';
 """
 
@@ -66,7 +67,7 @@ create table ops.publish_cycles (
     stage_seconds jsonb not null default '{}'
 );
 create index on ops.publish_cycles (started_at);
-comment on table ops.publish_cycles is 'One row per cycle that had something to do: what came of it and how long each stage took.';
+comment on table ops.publish_cycles is 'One row per cycle that had something to do: what came of it, how long each stage took.';
 
 create table ops.gate_checks (
     suite text not null,
@@ -80,7 +81,8 @@ create table ops.gate_checks (
     alerted_at timestamptz,
     primary key (suite, check_name)
 );
-comment on table ops.gate_checks is 'One row per check: its newest outcome, and since when. suite cycle: the cycle itself could not run.';
+comment on table ops.gate_checks is
+    'One row per check: its newest outcome, and since when. Suite "cycle": whether cycles can run at all.';
 """
 
 VOLUME = """
@@ -96,6 +98,10 @@ create table ops.held_hours (
     hour timestamptz primary key
 );
 comment on table ops.held_hours is 'Hours in which the gate held a publish: incidents, left out when later hours are compared.';
+
+-- The publisher asks every two seconds whether anything is new.
+create index on landing.accounts (landed_xid);
+create index on landing.tag_taxonomy (landed_xid);
 """
 
 
