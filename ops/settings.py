@@ -10,7 +10,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
-SECRET_VARIABLES = ("CX_STORE_URL", "CX_WAREHOUSE_URL", "CX_BI_URL", "CX_SLACK_WEBHOOK_URL", "CX_FLAG_SECRET")
+SECRET_VARIABLES = (
+    "CX_STORE_URL",
+    "CX_WAREHOUSE_URL",
+    "CX_BI_URL",
+    "CX_CDC_PASSWORD",
+    "CX_BI_PASSWORD",
+    "CX_SLACK_WEBHOOK_URL",
+    "CX_FLAG_SECRET",
+)
 
 
 class SettingsError(Exception):
@@ -24,12 +32,15 @@ class Settings:
     store_url: str = ""  # the enrichment store, postgresql://user:password@host:port/store
     warehouse_url: str = ""  # the warehouse, as its owner
     bi_url: str = ""  # the warehouse, as role bi_reader
+    cdc_password: str = ""  # what `cx prepare` gives role cx_capture; Connect reads it as CX_CDC_PASSWORD too
+    bi_password: str = ""  # what `cx prepare` gives role bi_reader
     kafka_bootstrap: str = ""  # host:port[,host:port]
     connect_url: str = ""  # Kafka Connect's REST address
     slack_webhook_url: str = ""  # empty: alerts stay in the outbox and in `cx status`
     slack_routes: str = ""  # path of a routes file; empty: ops/alerts/routes.yml
     flag_secret: str = ""  # signs the "not a problem" links
-    flag_url: str = ""  # public address of the flag page, e.g. http://127.0.0.1:8090
+    flag_url: str = ""  # public address of the flag page, e.g. http://127.0.0.1:8090; its port is the one listened on
+    flag_bind: str = "127.0.0.1"  # address that the flag page and its metrics listen on
     data_docs_url: str = ""  # where Data Docs are served; empty: file:// links
     worker_metrics_port: str = "0"  # 0: a free port, written to .run/stack.env by `cx up`
     consumer_group: str = "cx-signals"

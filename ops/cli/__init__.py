@@ -10,6 +10,7 @@ from ops.settings import SettingsError
 SUBCOMMANDS = {
     "up": "ops.cli.up:up",
     "down": "ops.cli.down:down",
+    "prepare": "ops.cli.prepare:prepare",
     "status": "ops.cli.status:status",
     "import": "ops.cli.import_file:import_file",
     "simulate": "ops.cli.simulate:simulate",
