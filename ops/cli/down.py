@@ -1,0 +1,19 @@
+"""`cx down`: stop the embedded stack, leave no process."""
+
+from pathlib import Path
+
+import click
+
+from ops import settings
+from ops.stack import detached
+
+
+@click.command()
+def down() -> None:
+    """Stop every part in reverse order, batches in flight included. The data stays."""
+    run_directory = Path(settings.load().run_directory).resolve()
+    was_up = detached.is_supervised(run_directory)
+    leftovers = detached.stop(run_directory)
+    if leftovers:
+        click.echo(f"ended {leftovers} processes that a killed supervisor had left behind")
+    click.echo("stopped" if was_up or leftovers else "nothing was running")

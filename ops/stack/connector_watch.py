@@ -1,0 +1,65 @@
+"""Watches the connector while Connect is up: restarts a FAILED task a bounded number of times, then raises an alert."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import psycopg
+
+from connectors import register
+from ops.stack import background
+from ops.stack.decide import ConnectorAction, ConnectorRecord, decide_connector
+from ops.stack.layout import Stack
+
+LOOK_EVERY_SECONDS = 2.0
+ALERT = """
+insert into ops.alert_outbox (fingerprint, state, severity, owner, summary, details)
+values ('stack:connector', %(state)s, 'critical', 'data-platform', %(summary)s, jsonb_build_object('remedy', %(remedy)s::text))
+"""
+REMEDY = "Read .run/logs/connect.log and `cx status`. A lost slot needs a backfill; a passing fault needs `cx up` again."
+
+
+@dataclass
+class ConnectorWatch:
+    """Looks every two seconds, in a thread."""
+
+    stack: Stack
+    say: Callable[[str], None]
+    record: ConnectorRecord = field(default_factory=ConnectorRecord)
+    restarts: int = 0
+    looked_at: float = float("-inf")
+    last_trace: str = ""
+    looking: Future[None] | None = None
+
+    def look(self, now: float) -> None:
+        """Begin a look when the last one is over and its pause has passed."""
+        if (self.looking and not self.looking.done()) or now - self.looked_at < LOOK_EVERY_SECONDS:
+            return
+        self.looked_at = now
+        self.looking = background.call(lambda: self._look(now))
+
+    def described(self) -> dict[str, object]:
+        """What `cx status` shows beside Connect's own answer."""
+        return {"restarts": self.restarts, "given_up": self.record.given_up, "last_failure": self.last_trace}
+
+    def _look(self, now: float) -> None:
+        status = register.status(self.stack.connect_url)
+        if status is None:
+            return
+        self.record, action = decide_connector(self.record, status.runs, status.has_failed, now)
+        match action:
+            case ConnectorAction.RESTART:
+                self.restarts, self.last_trace = self.restarts + 1, status.trace
+                self.say(f"the connector has failed ({status.trace}); restart number {self.restarts}")
+                register.restart_failed(self.stack.connect_url)
+            case ConnectorAction.GIVE_UP:
+                self.say("the connector keeps failing: it is left as it is, see logs/connect.log")
+                self._alert("firing", f"The connector keeps failing and was not restarted again: {status.trace}")
+            case ConnectorAction.RECOVERED:
+                self.say("the connector runs again")
+                self._alert("ok", "The connector runs again.")
+
+    def _alert(self, state: str, summary: str) -> None:
+        values = {"state": state, "summary": summary, "remedy": REMEDY}
+        with psycopg.connect(self.stack.server.url("warehouse"), connect_timeout=5) as connection:
+            connection.execute(ALERT, values)

@@ -1,0 +1,129 @@
+"""The parts of a stack in the order the data travels: what each needs, how it starts, when it answers, what settles it."""
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from connectors import register
+from ops import migrate
+from ops.cli import SUBCOMMANDS
+from ops.settings import PROJECT_DIRECTORY
+from ops.stack import kafka, postgres, roles, topics
+from ops.stack.decide import Limits
+from ops.stack.layout import Stack
+
+OWN_COMMANDS = {
+    "worker": ("worker",),
+    "publisher": ("publish", "--watch"),
+    "notifier": ("alerts", "serve"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One supervised process. The callables may block and raise: the supervisor runs them beside its loop."""
+
+    name: str
+    command: Callable[[], Sequence[str]]
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = lambda: None
+    is_ready: Callable[[], bool] = lambda: True
+    settle: Callable[[], None] = lambda: None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    run_as: Mapping[str, object] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+    limits: Limits = field(default_factory=Limits)
+
+
+def all_parts(stack: Stack) -> list[Part]:
+    """Every part this installation can run; commands that do not exist yet are left out (see missing_commands)."""
+    missing = missing_commands()
+    own = [_own(stack, name) for name in OWN_COMMANDS if name not in missing]
+    return [_postgres(stack), _broker(stack), _connect(stack), *own]
+
+
+def missing_commands() -> list[str]:
+    """Parts whose `cx` subcommand this installation does not have."""
+    return [name for name, words in OWN_COMMANDS.items() if not _has_command(words[0])]
+
+
+def _has_command(name: str) -> bool:
+    return name in SUBCOMMANDS and importlib.util.find_spec(SUBCOMMANDS[name].split(":")[0]) is not None
+
+
+def _postgres(stack: Stack) -> Part:
+    return Part(
+        name="postgres",
+        command=lambda: postgres.command(stack.server),
+        prepare=lambda: postgres.initialise(stack.server),
+        is_ready=lambda: postgres.is_ready(stack.server),
+        settle=lambda: _bring_schemas_up_to_date(stack),
+        run_as=postgres.run_as(),
+        # SIGINT is PostgreSQL's fast stop: open sessions end, committed work stays.
+        stop_signal=signal.SIGINT,
+    )
+
+
+def _bring_schemas_up_to_date(stack: Stack) -> None:
+    postgres.ensure_databases(stack.server, ["store", "warehouse"])
+    store, warehouse = stack.server.url("store"), stack.server.url("warehouse")
+    migrate.upgrade(store, migrate.STORE_MIGRATIONS)
+    migrate.upgrade(warehouse, migrate.WAREHOUSE_MIGRATIONS)
+    roles.ensure_capture(store, stack.capture_password)
+    roles.ensure_reader(warehouse, stack.bi_password)
+
+
+def _broker(stack: Stack) -> Part:
+    return Part(
+        name="kafka",
+        command=lambda: kafka.broker_command(stack),
+        prepare=lambda: kafka.prepare_broker(stack),
+        is_ready=lambda: kafka.answers(stack.kafka_port),
+        settle=lambda: topics.ensure(stack.kafka_bootstrap),
+    )
+
+
+def _connect(stack: Stack) -> Part:
+    return Part(
+        name="connect",
+        command=lambda: kafka.connect_command(stack),
+        needs=("postgres", "kafka"),
+        prepare=lambda: kafka.prepare_connect(stack),
+        is_ready=lambda: _answers_http(f"{stack.connect_url}/connectors"),
+        settle=lambda: _register(stack),
+        environment=kafka.capture_environment(stack),
+    )
+
+
+def _answers_http(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _register(stack: Stack) -> None:
+    register.register(stack.connect_url, register.load_configuration())
+    register.wait_until_running(stack.connect_url)
+
+
+def _own(stack: Stack, name: str) -> Part:
+    program = PROJECT_DIRECTORY / ".venv" / "bin" / "cx"
+    launcher = [str(program)] if program.exists() else [sys.executable, "-m", "ops.cli"]
+    return Part(
+        name=name,
+        command=lambda: [*launcher, *OWN_COMMANDS[name]],
+        needs=("postgres", "kafka") if name == "worker" else ("postgres",),
+        # A worker finishes its batch and commits before it goes.
+        limits=Limits(stop=30.0),
+    )
+
+
+def base_environment(stack: Stack) -> dict[str, str]:
+    """The environment of every part: the caller's, with the addresses of this stack over it."""
+    return {**os.environ, **stack.settings(), "CX_RUN_DIRECTORY": str(stack.run_directory), "PYTHONUNBUFFERED": "1"}
