@@ -197,13 +197,12 @@ def judge(
 
 async def partition_offsets(bootstrap: str) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of every partition of the captured topics."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import AIOKafkaConsumer
 
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(*TOPICS, bootstrap_servers=bootstrap)
     await consumer.start()
     try:
-        topics = [name for name in await consumer.topics() if name in TOPICS]
-        partitions = [TopicPartition(name, number) for name in topics for number in consumer.partitions_for_topic(name) or ()]
+        partitions = consumer.assignment()  # without a group: every partition
         first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         return {(p.topic, p.partition): (first[p], end[p]) for p in partitions}
     finally:
