@@ -15,6 +15,8 @@ import pytest
 from ops import migrate
 from ops.stack import postgres
 
+pytest_plugins = ["tests.stack_fixture"]
+
 _database_number = itertools.count(1)
 
 

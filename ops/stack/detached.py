@@ -12,7 +12,6 @@ from typing import Any
 
 from ops.settings import PROJECT_DIRECTORY
 from ops.stack import layout, processes
-from ops.stack.supervisor import take_lock
 
 START_SECONDS = 240.0
 STOP_SECONDS = 90.0
@@ -26,7 +25,7 @@ def is_supervised(run_directory: Path) -> bool:
     """Whether a supervisor of this run directory lives (it holds a lock that the kernel releases with it)."""
     if not run_directory.exists():
         return False
-    lock = take_lock(run_directory)
+    lock = processes.take_lock(run_directory)
     if lock is None:
         return True
     lock.close()

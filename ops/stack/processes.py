@@ -4,6 +4,7 @@ Every process carries CX_STACK_MARK=<run directory>, and every part's pid is wri
 that was given to another program since is never touched.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 MARK = "CX_STACK_MARK"
 LOG_BYTES = 20 * 1024 * 1024
@@ -63,6 +65,17 @@ def start_ticks(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else int(fields[19])
+
+
+def take_lock(run_directory: Path) -> IO[str] | None:
+    """The lock that one supervisor of this run directory holds while it lives; None when another has it."""
+    lock = (run_directory / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def write_pid(run_directory: Path, name: str, pid: int) -> None:

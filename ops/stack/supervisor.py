@@ -4,7 +4,6 @@ Slow chores (prepare, probe, settle) run in threads, so that a signal is answere
 `<run directory>/control/<part>.hold` keeps a part down; `<part>.env` adds variables at its next start.
 """
 
-import fcntl
 import json
 import os
 import signal
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from ops.settings import read_env_file
 from ops.stack import background, processes
@@ -179,23 +177,12 @@ def _described(running: Running) -> dict[str, object]:
     }
 
 
-def take_lock(run_directory: Path) -> IO[str] | None:
-    """The lock that one supervisor of this run directory holds while it lives; None when another has it."""
-    lock = (run_directory / "supervisor.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
-
-
 def supervise(stack: Stack, parts: list[Part], say: Callable[[str], None]) -> None:
     """Clean up after a supervisor that was killed, then run the parts until SIGTERM or SIGINT.
 
     Raises StackError when a supervisor runs here already.
     """
-    lock = take_lock(stack.run_directory)
+    lock = processes.take_lock(stack.run_directory)
     if lock is None:
         raise StackError(f"a supervisor is already running for {stack.run_directory}")
     with lock:
