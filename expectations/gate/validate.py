@@ -1,0 +1,91 @@
+"""Runs a suite with Great Expectations. The only importer of it: one context per process, made at the first use."""
+
+import contextlib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from expectations.gate.suites import Check, Suite
+
+RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}  # rows come from SQL, see failing_rows
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A check's result as Great Expectations gives it: `error` is the exception's text, or empty."""
+
+    success: bool
+    error: str
+    affected: int
+
+
+class Validator:
+    """A context with one data source: the warehouse."""
+
+    def __init__(self, warehouse_url: str) -> None:
+        self._warehouse_url = warehouse_url
+        self._context: Any = None
+        self._source: Any = None
+        self.results: dict[str, Any] = {}
+
+    @property
+    def context(self) -> Any:
+        """The process's context, made when first asked for (the import takes seconds)."""
+        if self._context is None:
+            os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+            import great_expectations as gx  # noqa: PLC0415
+
+            self._context = gx.get_context(mode="ephemeral")
+            self._context.variables.progress_bars = {"globally": False}
+            self._source = self._context.data_sources.add_postgres(
+                "warehouse",
+                connection_string=self._warehouse_url.replace("postgresql://", "postgresql+psycopg://", 1),
+                kwargs={"pool_pre_ping": True, "pool_size": 1, "connect_args": {"application_name": "cx publish: gate"}},
+            )
+        return self._context
+
+    def run(self, suite: Suite) -> dict[str, Raw]:
+        """Validate the suite's batch; one result per check name. The whole result is kept under `results` for Data Docs."""
+        asset_name = f"{suite.name} window"
+        context = self.context
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints advice about queries that do not name {batch}
+            import great_expectations as gx  # noqa: PLC0415
+
+            asset = self._source.add_query_asset(asset_name, query=suite.batch)
+            try:
+                batch = asset.add_batch_definition_whole_table("window").get_batch()
+                expectations = gx.ExpectationSuite(name=suite.name, expectations=[configuration(check) for check in suite.checks])
+                validated = batch.validate(expectations, result_format=RESULT_FORMAT)
+            finally:
+                context.data_sources.get("warehouse").delete_asset(asset_name)
+        self.results[suite.name] = validated
+        return {result.expectation_config.meta["name"]: raw(result) for result in validated.results}
+
+
+def configuration(check: Check) -> dict[str, Any]:
+    """A check as Great Expectations reads it."""
+    meta = {"name": check.name, "owner": check.owner, "remedy": check.remedy, "runbook": check.runbook}
+    return {
+        "type": check.type,
+        "kwargs": dict(check.kwargs),
+        "severity": check.severity,
+        "description": check.meaning,
+        "meta": meta,
+    }
+
+
+def raw(result: Any) -> Raw:
+    """Translate one result."""
+    error = error_of(result.exception_info or {})
+    measured = result.result or {}
+    affected = measured.get("unexpected_count", measured.get("observed_value"))
+    return Raw(bool(result.success), error, affected if isinstance(affected, int) else int(not result.success))
+
+
+def error_of(info: Mapping[str, Any]) -> str:
+    """The first exception's first line; a result carries either one exception or one per metric."""
+    entries = [info] if "raised_exception" in info else [entry for entry in info.values() if isinstance(entry, Mapping)]
+    messages = [str(entry.get("exception_message")) for entry in entries if entry.get("raised_exception")]
+    return " ".join(messages[0].split())[:300] if messages else ""

@@ -1,0 +1,1 @@
+"""From candidates to marts: dbt, the gate, and one transaction that changes only what differs."""
