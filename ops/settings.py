@@ -67,6 +67,13 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**{name: values[variable] for variable, name in known.items() if variable in values})
 
 
+def variable(name: str, environment: Mapping[str, str] | None = None) -> str:
+    """A variable that a file of ours names, like the webhook of a Slack channel; empty when it is not set."""
+    environment = os.environ if environment is None else environment
+    run_directory = Path(environment.get("CX_RUN_DIRECTORY", Settings.run_directory))
+    return environment.get(name) or read_env_file(run_directory / "stack.env").get(name, "")
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """Parse KEY=value lines; a missing file is an empty one."""
     if not path.exists():
