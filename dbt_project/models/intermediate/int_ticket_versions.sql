@@ -1,0 +1,35 @@
+-- Grain: one row per version of a living ticket, in one snapshot: all that the marts of tickets need.
+-- A latest row that is missing from the history (repaired by hand) counts as a version of its own.
+with latest as (
+    select *
+    from {{ ref('stg_landing__ticket_signals') }}
+),
+
+history as (
+    select *
+    from {{ ref('stg_landing__ticket_signal_versions') }}
+),
+
+superseded as (
+    select history.*
+    from history
+    where
+        not exists (
+            select
+            from latest
+            where
+                latest.source_system = history.source_system
+                and latest.ticket_id = history.ticket_id
+                and latest.idempotency_key = history.idempotency_key
+        )
+)
+
+select
+    *,
+    true as is_latest
+from latest
+union all
+select
+    *,
+    false as is_latest
+from superseded

@@ -1,0 +1,98 @@
+-- Grain: one row per key that a changed ticket or account held when its change was noticed.
+-- Accumulates until the window is published, because a key that was left can be read only before fct_ticket_signals is rebuilt.
+-- Reads the marts that later models rebuild, so by name and without ref.
+{%- set before = in_build('fct_ticket_signals') %}
+{%- set versions_before = in_build('fct_ticket_signal_versions') %}
+{%- set days_before = in_build('fct_driver_sentiment_daily') %}
+{%- set accounts_before = in_build('dim_accounts') %}
+{%- set published = if_exists(source('published', 'fct_ticket_signals')) %}
+{%- set publications = if_exists(source('published', 'publications')) %}
+{%- set held_tickets = if_exists(source('ops', 'held_tickets')) %}
+{%- set everything = window_is_open_wide() %}
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with changed_tags as (
+    select array_agg(raw_tag) as raw_tags
+    from {{ ref('int_tag_mapping') }}
+    where changed_in_window = {{ window_bounds().window_number }}
+),
+
+changed_tickets as (
+    select source_system, ticket_id
+    from {{ ref('stg_landing__ticket_signals') }}
+    where {{ landed_in_window() }}
+    union
+    select source_system, ticket_id
+    from {{ ref('stg_landing__ticket_signal_versions') }}
+    where {{ landed_in_window() }}
+    union
+    select source_system, ticket_id
+    from {{ ref('stg_landing__deleted_tickets') }}
+    where {{ landed_in_window() }}
+    {%- if held_tickets %}
+    union
+    select source_system, ticket_id
+    from {{ held_tickets }}
+    {%- endif %}
+    {%- if before %}
+    union
+    select source_system, ticket_id
+    from {{ before }}
+    where {{ 'true' if everything else 'raw_tags && (select changed_tags.raw_tags from changed_tags)' }}
+    {%- endif %}
+    {%- if published and everything %}
+    union
+    select source_system, ticket_id
+    from {{ published }}
+    {%- endif %}
+),
+
+keys as (
+    select source_system, ticket_id, null::date as signal_date, null::text as driver, null::text as account_id, null::timestamptz as landed_minute
+    from changed_tickets
+    {%- for state in [before, published] if state %}
+    union
+    select state.source_system, state.ticket_id, state.signal_date, state.driver, state.account_id, null
+    from changed_tickets
+    inner join {{ state }} as state
+        on
+            changed_tickets.source_system = state.source_system
+            and changed_tickets.ticket_id = state.ticket_id
+    {%- endfor %}
+    {%- if versions_before %}
+    union
+    select versions.source_system, versions.ticket_id, null, null, null, versions.landed_minute
+    from changed_tickets
+    inner join {{ versions_before }} as versions
+        on
+            changed_tickets.source_system = versions.source_system
+            and changed_tickets.ticket_id = versions.ticket_id
+    {%- endif %}
+    union
+    select null, null, null, null, account_id, null
+    from {{ ref('stg_landing__accounts') }}
+    where {{ landed_in_window() }}
+    {%- if publications %}
+    union
+    select null, null, null, null, null, date_trunc('minute', landed_at)
+    from {{ ref('stg_landing__ticket_signal_versions') }}
+    where {{ landed_in_last_publication(publications) }}
+    {%- if is_incremental() %} and not exists (select from {{ this }}){% endif %}
+    {%- endif %}
+    {%- if everything and days_before %}
+    union
+    select source_system, null, signal_date, driver, null, null
+    from {{ days_before }}
+    {%- endif %}
+    {%- if everything and accounts_before %}
+    union
+    select null, null, null, null, account_id, null
+    from {{ accounts_before }}
+    {%- endif %}
+)
+
+select * from keys
+{%- if is_incremental() %}
+except
+select * from {{ this }}
+{%- endif %}
