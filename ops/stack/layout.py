@@ -139,8 +139,10 @@ def _from_kept(run_directory: Path, kept: dict[str, str]) -> Stack:
 
 def _write(stack: Stack) -> None:
     own = {f"CX_STACK_{name.upper()}": str(value) for name, value in asdict(stack).items() if name != "run_directory"}
-    lines = [f"{name}={value}" for name, value in {**stack.settings(), **own}.items()]
-    write_private(stack.run_directory / "stack.env", "# Written by `cx up`. Holds passwords.\n" + "\n".join(lines) + "\n")
+    # Lines that a person added, say CX_SLACK_WEBHOOK_URL, stay.
+    present = read_env_file(stack.run_directory / "stack.env")
+    lines = [f"{name}={value}" for name, value in {**present, **stack.settings(), **own}.items()]
+    write_private(stack.run_directory / "stack.env", "# Written by `cx up`, which keeps lines of yours. Holds passwords.\n" + "\n".join(lines) + "\n")
     write_private(stack.pgpass, f"127.0.0.1:{stack.postgres_port}:warehouse:bi_reader:{stack.bi_password}\n")
 
 

@@ -1,0 +1,36 @@
+# Two commands are enough: `make demo` runs everything on sample data, `make down` stops it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test test-faults lint
+
+CX := .venv/bin/cx
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what is missing: system packages (if allowed), .venv, Kafka and Debezium
+	@ops/bootstrap.sh
+
+demo: setup ## Start everything, load the sample tickets, show the published marts
+	@$(CX) demo
+
+up: setup ## Start everything in the background
+	@$(CX) up --detach
+
+down: ## Stop everything, leave no process
+	@if [ -x $(CX) ]; then $(CX) down; else echo "nothing was running"; fi
+
+status: ## Show how every part is
+	@$(CX) status
+
+lint: setup ## Style, types and import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: lint ## Everything that runs with each change: lint, unit, integration, end to end, the quick fault tests
+	.venv/bin/pytest -q tests/unit tests/integration tests/e2e
+	.venv/bin/pytest -q tests/faults -m ci
+
+test-faults: setup ## All fault tests (long)
+	.venv/bin/pytest tests/faults

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Makes a fresh clone able to run: system packages (when it may), .venv from hashed locks, Kafka and Debezium through Maven.
+# Running it again costs nothing: each step is stamped with the hash of what it was made from.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf 'setup: %s\n' "$*"; }
+stop() { printf 'setup: %s\n' "$*" >&2; exit 2; }
+hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+is_stamped() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+python_stamp=$(hash_of requirements.lock ops/installer.lock pyproject.toml)-$PWD
+jars_stamp=$(hash_of connectors/kafka/pom.xml)
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    stop "Python 3.11 or newer is needed (apt-get install python3 on Debian 12, Ubuntu 24.04 or newer)"
+}
+
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+has_java() { java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; }
+java_package() {
+    local package
+    for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
+        if apt-cache show "$package" >/dev/null 2>&1; then echo "$package"; return; fi
+    done
+    echo openjdk-17-jre-headless
+}
+
+missing_packages() {
+    is_stamped .venv/.stamp "$python_stamp" || "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    has_postgres || echo postgresql
+    has_java || java_package
+    is_stamped .run/kafka/.stamp "$jars_stamp" || command -v mvn >/dev/null || echo maven
+    command -v setpriv >/dev/null || echo util-linux
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# Debian's package would start a PostgreSQL of its own on port 5432: not while we install it.
+without_a_cluster() {
+    local drop_in=/etc/postgresql-common/createcluster.d/cx-signals.conf
+    as_root mkdir -p "${drop_in%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$drop_in" >/dev/null
+    "$@" || { as_root rm -f "$drop_in"; return 1; }
+    as_root rm -f "$drop_in"
+}
+
+install_packages() {
+    local packages="$*" log=.run/logs/apt.log
+    command -v apt-get >/dev/null || stop "please install what Debian calls: $packages"
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || stop "please install: sudo apt-get install -y $packages"
+    say "installing $packages (apt-get, log in $log)"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >"$log" 2>&1 || true
+    # shellcheck disable=SC2086  # a list of package names
+    without_a_cluster as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $packages </dev/null >>"$log" 2>&1 ||
+        stop "apt-get could not install $packages: $(grep -m1 '^E:' "$log" || tail -1 "$log")"
+}
+
+# pip's own configuration names the package index, if any; uv reads other variables.
+use_pips_index() {
+    local index
+    index=$(.venv/bin/pip config get global.index-url 2>/dev/null || true)
+    export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"
+    [ -n "$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX
+    export SSL_CERT_FILE="${SSL_CERT_FILE:-${PIP_CERT:-}}"
+    [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
+}
+
+make_python() {
+    say "Python packages into .venv, from requirements.lock with hashes"
+    [ -x .venv/bin/pip ] && .venv/bin/python -c 'import sys' 2>/dev/null || { rm -rf .venv && "$python" -m venv .venv; }
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r ops/installer.lock
+    use_pips_index
+    local uv=(.venv/bin/uv pip install --python .venv/bin/python --link-mode copy)
+    "${uv[@]}" --require-hashes -r requirements.lock
+    "${uv[@]}" --quiet --no-deps --no-build-isolation --editable .
+    echo "$python_stamp" >.venv/.stamp
+}
+
+make_jars() {
+    say "Kafka, Kafka Connect and Debezium into .run/kafka, from connectors/kafka/pom.xml (Maven, about 90 MB)"
+    rm -rf .run/kafka
+    mvn -q -B -ntp package -Dparts.directory="$PWD/.run/kafka" -f connectors/kafka/pom.xml </dev/null >.run/logs/maven.log 2>&1 &
+    local maven=$! started=$SECONDS
+    while kill -0 "$maven" 2>/dev/null; do
+        sleep 1
+        if (((SECONDS - started) % 10 == 0)); then say "  $((SECONDS - started)) s, $(find .run/kafka -name '*.jar' 2>/dev/null | wc -l) jars in place"; fi
+    done
+    wait "$maven" || stop "Maven could not resolve the parts: $(grep -m1 ERROR .run/logs/maven.log || tail -1 .run/logs/maven.log)"
+    echo "$jars_stamp" >.run/kafka/.stamp
+}
+
+python=$(find_python)
+mkdir -p .run/logs
+packages=$(missing_packages | tr '\n' ' ')
+[ -z "$packages" ] || install_packages "${packages% }"
+is_stamped .venv/.stamp "$python_stamp" || make_python
+is_stamped .run/kafka/.stamp "$jars_stamp" || make_jars
+say "everything is there"
