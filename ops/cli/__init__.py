@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "status": "ops.cli.status:status",
     "import": "ops.cli.import_file:import_file",
     "simulate": "ops.cli.simulate:simulate",
+    "worker": "ops.cli.worker:worker",
     "publish": "ops.cli.publish:publish",
     "alerts": "ops.cli.alerts:alerts",
 }

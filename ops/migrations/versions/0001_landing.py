@@ -114,9 +114,12 @@ create table landing.dead_letters (
     last_seen_at timestamptz not null default clock_timestamp(),
     status text not null default 'open' check (status in ('open', 'replayed', 'discarded', 'resolved', 'erased')),
     status_reason text,
-    status_at timestamptz
+    status_at timestamptz,
+    published_at timestamptz
 );
 create index on landing.dead_letters (source_system, ticket_id);
+create index on landing.dead_letters (dead_letter_id) where published_at is null;
+create index on landing.dead_letters (dead_letter_id) where reason = 'conflict' and status = 'open';
 create index on landing.dead_letters (idempotency_key) where reason = 'conflict';
 comment on table landing.dead_letters is
     'One row per distinct record that could not be applied: reason, first origin, payload, remedy and how often it was seen.';
@@ -133,11 +136,21 @@ create table landing.consumed_records (
     rejected bigint not null default 0,
     deleted bigint not null default 0,
     redelivered bigint not null default 0,
+    missing bigint not null default 0,
     updated_at timestamptz not null default clock_timestamp(),
     primary key (topic, kafka_partition)
 );
 comment on table landing.consumed_records is
-    'One row per partition: outcomes of all records read. Their sum less redelivered equals next_offset less first_offset.';
+    'One row per partition: outcomes of all records read. Their sum less redelivered plus missing equals next_offset less first_offset.';
+
+create table landing.schema_drifts (
+    table_name text not null,
+    kind text not null,
+    column_name text not null,
+    first_seen_at timestamptz not null default clock_timestamp(),
+    primary key (table_name, kind, column_name)
+);
+comment on table landing.schema_drifts is 'One row per difference between the store and the contract that was ever alerted.';
 """
 
 ALERTS = """

@@ -1,0 +1,82 @@
+"""The Faust app: reads the captured tables' topics, hands each fetch to the pipeline, and only then lets offsets move."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import faust
+from faust.types import TP
+
+from stream.batch_consumer import BatchConsumer, BatchTransport
+from stream.core.records import Record
+
+
+class Pipeline(Protocol):
+    """What the app needs: land these records, durably, before returning."""
+
+    def land(self, records: Sequence[Record]) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """Where the app reads and how much at a time."""
+
+    bootstrap: str  # host:port[,host:port]
+    group: str
+    topics: tuple[str, ...]
+    data_directory: str
+    instance: str | None = None  # static membership: the name under which a restarted worker gets its partitions back
+    max_records: int = 5_000  # per fetch, and so per transaction
+    max_fetch_bytes: int = 4_000_000  # per partition; a single larger record still comes through
+    session_timeout_seconds: float = 10.0
+    commit_interval_seconds: float = 0.5
+
+
+class StreamApp(faust.App):
+    """A Faust app that reads by whole fetches."""
+
+    def _new_transport(self) -> Any:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+
+def create_app(settings: AppSettings, pipeline: Pipeline) -> StreamApp:
+    """Build the app. Nothing runs until it is started."""
+    app = StreamApp(
+        settings.group,
+        broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        datadir=settings.data_directory,
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance,
+        consumer_max_fetch_size=settings.max_fetch_bytes,
+        broker_max_poll_records=settings.max_records,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 4,
+        broker_commit_interval=settings.commit_interval_seconds,
+        broker_commit_every=None,
+        stream_buffer_maxsize=2,  # fetches waiting while one is landed: bounded memory, and backpressure
+        stream_wait_empty=True,  # a rebalance waits for the batch in flight
+        value_serializer="raw",
+        key_serializer="raw",
+    )
+    topic = app.topic(*settings.topics, value_serializer="raw", key_serializer="raw", internal=False)
+
+    @app.agent(topic, name="land", concurrency=1)
+    async def land(stream: Any) -> None:
+        async for event in stream.noack().events():
+            records: list[Record] = event.value
+            await pipeline.land(records)
+            consumer: BatchConsumer = app.consumer
+            consumer.landed(next_offsets(records), event.message.generation_id)
+            event.ack()
+
+    return app
+
+
+def next_offsets(records: Sequence[Record]) -> dict[TP, int]:
+    """For each partition in a batch, the offset after its last record."""
+    return {TP(record.topic, record.partition): record.offset + 1 for record in records}

@@ -1,0 +1,71 @@
+"""A change made of a typed row: what a type cannot say is checked here, and null collections become empty ones."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from stream.core.content import row_hash, signal_hash
+from stream.core.contract.rows import MAX_SCORE, MAX_SCORE_DIGITS, Row, TicketSignal
+from stream.core.envelope import READ, Source
+from stream.core.positions import source_position
+from stream.core.records import Change, Difference, Record
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError, ValueError)  # all that decoding can raise
+_JSON = msgspec.json.Decoder()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def make_change(
+    record: Record,
+    table: str,
+    op: str,
+    source: Source,
+    captured_ms: int | None,
+    row: Row,
+    differences: tuple[Difference, ...] = (),
+) -> Change | None:
+    """The change a typed row makes, or None when it breaks the contract after all."""
+    position = source_position(source.sequence, source.lsn)
+    if position is None:
+        return None
+    if isinstance(row, TicketSignal):
+        metrics = metrics_of(row.custom_metrics)
+        if metrics is None or not is_score(row):
+            return None
+        row.raw_tags = row.raw_tags or []
+        row.custom_metrics = row.custom_metrics or "{}"
+        content_hash = signal_hash(row, metrics)
+    else:
+        content_hash = row_hash(row)
+    committed_at = None if op == READ else instant(source.ts_us, source.ts_ms)
+    return Change(record, table, row, position, content_hash, committed_at, instant(None, captured_ms), differences)
+
+
+def metrics_of(text: str | None) -> dict[str, Any] | None:
+    """The decoded custom_metrics; {} for null, None when it is not a JSON object."""
+    if text is None:
+        return {}
+    try:
+        metrics = _JSON.decode(text)
+    except UNREADABLE:
+        return None
+    return metrics if isinstance(metrics, dict) else None
+
+
+def is_score(signal: TicketSignal) -> bool:
+    """Whether the score is absent, or a number within the contract's range and precision."""
+    score = signal.sentiment_score
+    if score is None:
+        return True
+    return score.is_finite() and -MAX_SCORE <= score <= MAX_SCORE and len(score.as_tuple().digits) <= MAX_SCORE_DIGITS
+
+
+def instant(microseconds: int | None, milliseconds: int | None) -> datetime | None:
+    """The moment so long after 1970; None when unknown or beyond the calendar."""
+    if microseconds is None:
+        microseconds = None if milliseconds is None else milliseconds * 1000
+    try:
+        return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None

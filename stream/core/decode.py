@@ -1,0 +1,40 @@
+"""Bytes to a change, a deletion, a rejection or nothing. Never raises, whatever the bytes.
+
+One typed decode takes the good records; everything else goes to `diagnose`, which is slow and exact.
+"""
+
+from stream.core.changes import UNREADABLE, make_change
+from stream.core.contract.rows import MAX_RECORD_BYTES
+from stream.core.diagnose import diagnose, key_identity
+from stream.core.drift import DriftPolicy
+from stream.core.envelope import CHANGES, DECODERS, HEARTBEAT_PREFIX, SENTINEL
+from stream.core.reasons import Reason
+from stream.core.records import Change, Decoded, NoEffect, Record, Rejection
+
+_SENTINEL = SENTINEL.encode()
+_NUL = b"\\u0000"
+
+
+def decode(record: Record, policy: DriftPolicy) -> Decoded:
+    """Say what one consumed record is."""
+    value = record.value
+    if value is None or record.topic.startswith(HEARTBEAT_PREFIX):
+        return NoEffect(record)
+    table = record.topic.rpartition(".")[2]
+    if table not in DECODERS:
+        return Rejection(record, table, Reason.UNKNOWN_TABLE, f"topic {record.topic}")
+    if len(value) > MAX_RECORD_BYTES:
+        return Rejection(record, table, Reason.RECORD_TOO_LARGE, f"{len(value)} bytes", key_identity(record.key, table))
+    change = None if _SENTINEL in value or _NUL in value else _good_change(record, table, value)
+    return change if change is not None else diagnose(record, table, value, policy)
+
+
+def _good_change(record: Record, table: str, value: bytes) -> Change | None:
+    """The change in a record that keeps the contract in every respect, or None."""
+    try:
+        envelope = DECODERS[table].decode(value)
+    except UNREADABLE:
+        return None
+    if envelope.op not in CHANGES or envelope.after is None:
+        return None
+    return make_change(record, table, envelope.op, envelope.source, envelope.ts_ms, envelope.after)

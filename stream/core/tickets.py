@@ -1,0 +1,108 @@
+"""Fold a batch of ticket signals into what the warehouse holds: the common case, in which nothing is tangled.
+
+A ticket is tangled when it is deleted, when a key or a version is claimed by two contents, or when an open conflict
+touches it. Those few go to `tangles`; the result for the others is the same as there, only quicker.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from stream.core.contract.rows import TicketSignal
+from stream.core.lives import Candidate, Ticket, with_position
+from stream.core.outcomes import Outcome
+from stream.core.records import Change, Deletion
+
+TicketEvent = Change | Deletion
+
+
+class TicketState(Struct):
+    """What the warehouse knows about the keys and tickets of a batch."""
+
+    known: dict[str, Candidate]  # standing versions that have one of the batch's keys
+    taken: dict[tuple[Ticket, int], str]  # (ticket, version) of the batch that stand, and their keys
+    latest: dict[Ticket, int]  # latest version of each ticket of the batch
+    ended: dict[Ticket, int]  # position of the highest delete of each ticket of the batch
+    contested: set[Ticket]  # tickets of the batch that an open conflict touches, by ticket or by key
+
+
+class NewVersion(NamedTuple):
+    """A version that joins the history."""
+
+    change: Change
+    positions: tuple[int, ...]
+
+
+class Fold(Struct):
+    """What to write, and how each event ended (by the event's place in the batch)."""
+
+    outcomes: dict[int, Outcome]
+    new: dict[str, NewVersion]
+    seen_again: dict[str, tuple[int, ...]]  # key of a standing version: all its positions
+    latest: dict[Ticket, str]  # ticket: key of the version that became the latest
+
+
+def signal_of(change: Change) -> TicketSignal:
+    """The row of a change of ticket_signals."""
+    assert isinstance(change.row, TicketSignal)  # noqa: S101  # the caller divided the batch by table
+    return change.row
+
+
+def ticket_of(event: TicketEvent) -> Ticket:
+    """The ticket an event is about."""
+    return (event.identity[0], event.identity[1]) if isinstance(event, Deletion) else signal_of(event).ticket
+
+
+def tangled_tickets(events: Iterable[TicketEvent], state: TicketState) -> set[Ticket]:
+    """The tickets whose events cannot be taken one by one."""
+    tangled: set[Ticket] = set()
+    keys: dict[str, tuple[bytes, Ticket]] = {key: (known.content_hash, known.ticket) for key, known in state.known.items()}
+    versions = dict(state.taken)
+    for event in events:
+        ticket = ticket_of(event)
+        if isinstance(event, Deletion):
+            tangled.add(ticket)
+            continue
+        signal = signal_of(event)
+        content_hash, holder = keys.setdefault(signal.idempotency_key, (event.content_hash, ticket))
+        if content_hash != event.content_hash:
+            tangled.update((ticket, holder))
+        if versions.setdefault((ticket, signal.version), signal.idempotency_key) != signal.idempotency_key:
+            tangled.add(ticket)
+    return tangled | state.contested
+
+
+def fold_tickets(events: Iterable[tuple[int, Change]], state: TicketState) -> Fold:
+    """Fold untangled events, each with its place in the batch, in the order they were consumed."""
+    fold = Fold({}, {}, {}, {})
+    latest = dict(state.latest)
+    for place, change in events:
+        fold.outcomes[place] = _fold_one(change, state, latest, fold)
+    return fold
+
+
+def _fold_one(change: Change, state: TicketState, latest: dict[Ticket, int], fold: Fold) -> Outcome:
+    signal = signal_of(change)
+    ticket, key = signal.ticket, signal.idempotency_key
+    if change.position <= state.ended.get(ticket, -1):
+        return Outcome.STALE
+    if key in fold.new:
+        fold.new[key] = NewVersion(fold.new[key].change, with_position(fold.new[key].positions, change.position))
+        return Outcome.DUPLICATE
+    if key in state.known:
+        _see_again(state.known, key, change.position, fold)
+        return Outcome.DUPLICATE
+    fold.new[key] = NewVersion(change, (change.position,))
+    if signal.version < latest.get(ticket, 0):
+        return Outcome.STALE
+    latest[ticket] = signal.version
+    fold.latest[ticket] = key
+    return Outcome.APPLIED
+
+
+def _see_again(known: Mapping[str, Candidate], key: str, position: int, fold: Fold) -> None:
+    before = fold.seen_again.get(key, known[key].positions)
+    after = with_position(before, position)
+    if after != before:
+        fold.seen_again[key] = after

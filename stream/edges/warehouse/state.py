@@ -1,0 +1,143 @@
+"""What the warehouse knows about a batch: read in one query for the common case, by closure for tangled tickets."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, text
+
+from stream.core.lives import Candidate, Ticket
+from stream.core.records import Change
+from stream.core.tangles import Component
+from stream.core.tickets import TicketState, signal_of
+from stream.edges.warehouse.staging import array_literal
+
+KNOWN = text("""
+select
+    staged.place,
+    known.content_hash,
+    known.source_system,
+    known.ticket_id,
+    known.version,
+    known.source_positions,
+    holder.idempotency_key as held_by,
+    latest.version as latest_version,
+    ended.deleted_position
+from pg_temp.staged
+left join landing.ticket_signal_versions as known using (idempotency_key)
+left join landing.ticket_signal_versions as holder
+    on
+        staged.source_system = holder.source_system
+        and staged.ticket_id = holder.ticket_id
+        and staged.version = holder.version
+        and staged.idempotency_key <> holder.idempotency_key
+left join landing.ticket_signals as latest
+    on staged.source_system = latest.source_system and staged.ticket_id = latest.ticket_id
+left join landing.deleted_tickets as ended
+    on staged.source_system = ended.source_system and staged.ticket_id = ended.ticket_id
+where
+    known.version is not null
+    or holder.version is not null
+    or latest.version is not null
+    or ended.deleted_position is not null
+""")
+
+CONTESTED = text("""
+select staged.source_system, staged.ticket_id
+from pg_temp.staged
+inner join landing.dead_letters as letter using (idempotency_key)
+where letter.reason = 'conflict' and letter.status = 'open'
+union
+select staged.source_system, staged.ticket_id
+from pg_temp.staged
+inner join landing.dead_letters as letter using (source_system, ticket_id)
+where letter.reason = 'conflict' and letter.status = 'open'
+""")
+
+ANY_CONFLICT = text("select exists (select from landing.dead_letters where reason = 'conflict' and status = 'open')")
+
+TICKETS = """unnest(cast(:source_systems as text[]), cast(:ticket_ids as text[])) as asked (source_system, ticket_id)"""
+
+STANDING = text(f"""
+select standing.idempotency_key, standing.content_hash, standing.source_system, standing.ticket_id, standing.version,
+    standing.source_positions
+from landing.ticket_signal_versions as standing
+where
+    standing.idempotency_key = any(cast(:keys as text[]))
+    or (standing.source_system, standing.ticket_id) in (select asked.source_system, asked.ticket_id from {TICKETS})
+""")
+
+CONFLICTS = text(f"""
+select letter.idempotency_key, letter.content_hash, letter.source_system, letter.ticket_id, letter.version,
+    letter.source_positions
+from landing.dead_letters as letter
+where
+    letter.reason = 'conflict'
+    and letter.status = 'open'
+    and (
+        letter.idempotency_key = any(cast(:keys as text[]))
+        or (letter.source_system, letter.ticket_id) in (select asked.source_system, asked.ticket_id from {TICKETS})
+    )
+""")
+
+ENDED = text(f"""
+select ended.source_system, ended.ticket_id, ended.deleted_position
+from landing.deleted_tickets as ended
+inner join {TICKETS} using (source_system, ticket_id)
+""")
+
+
+def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> TicketState:
+    """What is known about the staged changes' keys and tickets."""
+    state = TicketState({}, {}, {}, {}, set())
+    signals = {place: signal_of(change) for place, change in changes}
+    for place, content_hash, system, ticket_id, version, positions, held_by, latest, ended in connection.execute(KNOWN):
+        signal = signals[place]
+        if version is not None:
+            key = signal.idempotency_key
+            state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
+        if held_by is not None:
+            state.taken[signal.ticket, signal.version] = held_by
+        if latest is not None:
+            state.latest[signal.ticket] = latest
+        if ended is not None:
+            state.ended[signal.ticket] = ended
+    if connection.scalar(ANY_CONFLICT):
+        state.contested = {(system, ticket_id) for system, ticket_id in connection.execute(CONTESTED)}
+    return state
+
+
+def read_component(connection: Connection, tickets: Collection[Ticket], keys: Collection[str], batch: list[Change]) -> Component:
+    """Everything that shares a ticket or a key with the given ones, directly or through others, batch included."""
+    component = Component({}, {}, {}, set(tickets))
+    known_keys = set(keys)
+    while True:
+        size = len(component.tickets), len(known_keys)
+        _grow_by_batch(component.tickets, known_keys, batch)
+        parameters = {**tickets_parameters(component.tickets), "keys": array_literal(known_keys)}
+        for query, found in ((STANDING, component.standing), (CONFLICTS, component.conflicts)):
+            for key, content_hash, system, ticket_id, version, positions in connection.execute(query, parameters):
+                candidate = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
+                found[candidate.id] = candidate
+                component.tickets.add(candidate.ticket)
+                known_keys.add(key)
+        if size == (len(component.tickets), len(known_keys)):
+            break
+    for system, ticket_id, position in connection.execute(ENDED, tickets_parameters(component.tickets)):
+        component.ended[system, ticket_id] = position
+    return component
+
+
+def _grow_by_batch(tickets: set[Ticket], keys: set[str], batch: list[Change]) -> None:
+    for change in batch:
+        signal = signal_of(change)
+        if signal.ticket in tickets or signal.idempotency_key in keys:
+            tickets.add(signal.ticket)
+            keys.add(signal.idempotency_key)
+
+
+def tickets_parameters(tickets: Collection[Ticket]) -> dict[str, str]:
+    """Two parallel arrays for TICKETS."""
+    ordered = sorted(tickets)
+    return {
+        "source_systems": array_literal(system for system, _ in ordered),
+        "ticket_ids": array_literal(ticket_id for _, ticket_id in ordered),
+    }

@@ -1,0 +1,115 @@
+"""Writing the result of an untangling: versions come and go, lives end, the latest rows are found anew."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from sqlalchemy import Connection, text
+
+from stream.core.lives import Candidate, Ticket
+from stream.core.records import Change
+from stream.core.tangles import Tombstone, Untangling
+from stream.edges.warehouse.history import insert_versions, set_positions
+from stream.edges.warehouse.staging import COLUMNS, array_literal, numbers_literal, stage
+from stream.edges.warehouse.state import TICKETS, tickets_parameters
+from stream.edges.warehouse.tables import SIGNAL_COLUMNS
+
+_SET = ", ".join(f"{column} = excluded.{column}" for column in SIGNAL_COLUMNS)
+
+DELETE_VERSIONS = text("""
+delete from landing.ticket_signal_versions where idempotency_key = any(cast(:keys as text[]))
+""")
+
+DISPLACED = text("""
+select version.*, cast(version.custom_metrics as text) as metrics_text
+from landing.ticket_signal_versions as version
+where version.idempotency_key = any(cast(:keys as text[]))
+""")
+
+TOMBSTONES = text("""
+insert into landing.deleted_tickets as known (source_system, ticket_id, deleted_position, deleted_at)
+select * from unnest(
+    cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:positions as bigint[]), cast(:moments as timestamptz[])
+)
+on conflict (source_system, ticket_id) do update set
+    deleted_position = excluded.deleted_position, deleted_at = excluded.deleted_at,
+    landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
+where excluded.deleted_position > known.deleted_position
+""")
+
+# A ticket that lost every version to conflicts was never deleted: position 0 ends nothing, and tells readers it is gone.
+VANISHED = text(f"""
+insert into landing.deleted_tickets as known (source_system, ticket_id, deleted_position, deleted_at)
+select source_system, ticket_id, 0, null
+from {TICKETS}
+where not exists (
+    select from landing.ticket_signal_versions as version
+    where version.source_system = asked.source_system and version.ticket_id = asked.ticket_id
+)
+on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
+""")
+
+DELETE_LATEST = text(f"""
+delete from landing.ticket_signals as latest
+using {TICKETS}
+where
+    latest.source_system = asked.source_system
+    and latest.ticket_id = asked.ticket_id
+    and not exists (
+        select from landing.ticket_signal_versions as version
+        where version.source_system = asked.source_system and version.ticket_id = asked.ticket_id
+    )
+""")
+
+FIND_LATEST = text(f"""
+insert into landing.ticket_signals as latest ({COLUMNS})
+select distinct on (version.source_system, version.ticket_id) {", ".join(f"version.{column}" for column in SIGNAL_COLUMNS)}
+from landing.ticket_signal_versions as version
+inner join {TICKETS} using (source_system, ticket_id)
+order by version.source_system, version.ticket_id, version.version desc
+on conflict (source_system, ticket_id) do update set {_SET}, landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
+where :always or (latest.idempotency_key, latest.content_hash) <> (excluded.idempotency_key, excluded.content_hash)
+""")
+
+
+def displaced_rows(connection: Connection, displaced: Iterable[Candidate]) -> list[dict[str, object]]:
+    """The full rows of versions that are about to lose their place; custom_metrics as text."""
+    rows = connection.execute(DISPLACED, {"keys": array_literal(candidate.key for candidate in displaced)}).mappings()
+    return [{**row, "custom_metrics": row["metrics_text"]} for row in rows]
+
+
+def write_untangling(
+    connection: Connection,
+    untangling: Untangling,
+    tickets: Collection[Ticket],
+    places: Mapping[int, int],
+    reread: Callable[[Candidate], Change],
+) -> None:
+    """Write an untangling's versions, tombstones and latest rows.
+
+    `places` maps id(change) to its place among the staged rows; `reread` gives the change a freed letter holds.
+    """
+    gone = [*untangling.displaced, *untangling.over]
+    if gone:
+        connection.execute(DELETE_VERSIONS, {"keys": array_literal(candidate.key for candidate in gone)})
+    set_positions(connection, {candidate.key: candidate.positions for candidate in untangling.seen_again})
+    freed = {-1 - number: candidate for number, candidate in enumerate(untangling.freed)}
+    stage(connection, ((place, reread(candidate)) for place, candidate in freed.items()))
+    insert_versions(connection, {place: candidate.positions for place, candidate in freed.items()}, always=True)
+    insert_versions(connection, {places[id(new.change)]: new.positions for new in untangling.new})
+    _write_tombstones(connection, untangling.tombstones)
+    touched = {candidate.ticket for candidate in gone}
+    connection.execute(DELETE_LATEST, tickets_parameters(tickets))
+    connection.execute(FIND_LATEST, {**tickets_parameters(set(tickets) - touched), "always": False})
+    connection.execute(FIND_LATEST, {**tickets_parameters(touched), "always": True})
+    vanished = touched - set(untangling.tombstones)
+    if vanished:
+        connection.execute(VANISHED, tickets_parameters(vanished))
+
+
+def _write_tombstones(connection: Connection, tombstones: Mapping[Ticket, Tombstone]) -> None:
+    if tombstones:
+        ordered = sorted(tombstones)
+        values = {
+            "positions": numbers_literal(tombstones[ticket].position for ticket in ordered),
+            "moments": [tombstones[ticket].deleted_at for ticket in ordered],
+        }
+        connection.execute(TOMBSTONES, {**tickets_parameters(ordered), **values})
