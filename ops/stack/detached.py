@@ -14,6 +14,7 @@ from ops.settings import PROJECT_DIRECTORY
 from ops.stack import layout, processes
 
 START_SECONDS = 240.0
+FIRST_SIGN_SECONDS = 30.0  # a supervisor that imports on a busy machine has no lock yet
 STOP_SECONDS = 90.0
 FAILURES_BEFORE_GIVING_UP = 4
 LAST_LINES = 8
@@ -83,7 +84,7 @@ def _raise_if_hopeless(run_directory: Path, parts: State, waited: float, seconds
     for name, part in parts.items():
         if part["phase"] != "up" and part["failures"] >= FAILURES_BEFORE_GIVING_UP:
             raise layout.StackError(f"{name} does not come up: {part['last_exit']}\n{_last_lines(run_directory, name)}")
-    if waited > 3.0 and not is_supervised(run_directory):
+    if waited > FIRST_SIGN_SECONDS and not is_supervised(run_directory):
         raise layout.StackError(f"the supervisor has ended\n{_last_lines(run_directory, 'supervisor')}")
     if waited > seconds:
         late = ", ".join(f"{name} ({part['phase']})" for name, part in parts.items() if part["phase"] != "up")
