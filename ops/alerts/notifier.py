@@ -9,7 +9,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from secrets import token_urlsafe
@@ -45,7 +45,7 @@ class Setup:
     zone: tzinfo = UTC
     with_quotes: bool = False
     tick_seconds: float = 1.0
-    timeout: httpx.Timeout = slack.TIMEOUT
+    timeout: httpx.Timeout = field(default_factory=slack.default_timeout)
 
     @property
     def missing(self) -> dict[str, str]:

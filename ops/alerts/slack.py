@@ -5,10 +5,13 @@ import httpx
 from ops.alerts.render import Payload
 from ops.alerts.retry import Answer
 
-TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+
+def default_timeout() -> httpx.Timeout:
+    """5 s to connect; 20 s for the answer, because giving up on a slow Slack may mean a repeated message."""
+    return httpx.Timeout(20.0, connect=5.0)
 
 
-def client(timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
+def client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     """A client that follows no redirect: a webhook that moved is a broken webhook."""
     return httpx.AsyncClient(timeout=timeout, follow_redirects=False)
 
