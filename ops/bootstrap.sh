@@ -80,6 +80,7 @@ make_python() {
     .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r ops/installer.lock
     use_pips_index
     local uv=(.venv/bin/uv pip install --python .venv/bin/python --link-mode copy)
+    [ -t 2 ] || uv+=(--quiet)
     "${uv[@]}" --require-hashes -r requirements.lock
     "${uv[@]}" --quiet --no-deps --no-build-isolation --editable .
     echo "$python_stamp" >.venv/.stamp

@@ -142,7 +142,10 @@ def _write(stack: Stack) -> None:
     # Lines that a person added, say CX_SLACK_WEBHOOK_URL, stay.
     present = read_env_file(stack.run_directory / "stack.env")
     lines = [f"{name}={value}" for name, value in {**present, **stack.settings(), **own}.items()]
-    write_private(stack.run_directory / "stack.env", "# Written by `cx up`, which keeps lines of yours. Holds passwords.\n" + "\n".join(lines) + "\n")
+    write_private(
+        stack.run_directory / "stack.env",
+        "# Written by `cx up`, which keeps lines of yours. Holds passwords.\n" + "\n".join(lines) + "\n",
+    )
     write_private(stack.pgpass, f"127.0.0.1:{stack.postgres_port}:warehouse:bi_reader:{stack.bi_password}\n")
 
 

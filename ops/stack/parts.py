@@ -18,7 +18,7 @@ from ops.stack.decide import Limits
 from ops.stack.layout import Stack
 
 OWN_COMMANDS = {
-    "worker": ("worker",),
+    "worker": ("worker", "--instance", "supervised"),
     "publisher": ("publish", "--watch"),
     "notifier": ("alerts", "serve"),
 }
@@ -102,7 +102,7 @@ def _connect(stack: Stack) -> Part:
 
 def _answers_http(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2, verify=url.startswith("https:")).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

@@ -1,0 +1,153 @@
+"""How the pipeline is: facts gathered side by side, and what is wrong with them, as sentences."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooSlow
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors import register
+from ops.settings import Settings
+from ops.stack import background, detached, probes
+from ops.stack.topics import TOPICS
+
+Facts = dict[str, Any]
+LOOK_SECONDS = 6.0
+OUTBOX_PATIENCE_SECONDS = 60.0
+UNREADABLE = "unreadable"
+
+
+def gather(settings: Settings) -> Facts:
+    """Everything that can be seen now; a source that does not answer is {"unreadable": why}."""
+    run_directory = Path(settings.run_directory).resolve()
+    state = detached.read_state(run_directory) if detached.is_supervised(run_directory) else {}
+    captured = tuple(topic.name for topic in TOPICS if topic.name.startswith("cx.enrichment."))
+    looks: dict[str, Callable[[], Any]] = {
+        "warehouse": lambda: probes.warehouse(settings.warehouse_url),
+        "slot": lambda: probes.slot(settings.store_url),
+        "lag": lambda: probes.lag(settings.kafka_bootstrap, settings.consumer_group, captured),
+        "connector": lambda: _connector(settings.connect_url),
+    }
+    needed = {"warehouse": "warehouse_url", "slot": "store_url", "lag": "kafka_bootstrap", "connector": "connect_url"}
+    running = {name: background.call(look) for name, look in looks.items() if getattr(settings, needed[name])}
+    facts = {name: _result(running[name]) if name in running else {UNREADABLE: "no address"} for name in looks}
+    warehouse = facts.pop("warehouse")
+    seen = {"warehouse": warehouse} if UNREADABLE in warehouse else warehouse
+    return {
+        "supervised": bool(state),
+        "parts": {name: _part(part) for name, part in state.get("parts", {}).items()},
+        "connector": {**(facts.pop("connector") or {UNREADABLE: "not registered"}), **state.get("connector", {})},
+        **facts,
+        **seen,
+        "endpoints": endpoints(settings),
+    }
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result(timeout=LOOK_SECONDS)
+    except TooSlow:
+        return {UNREADABLE: "no answer in time"}
+    except Exception as error:  # noqa: BLE001 - whatever the reason, the other facts are still wanted
+        return {UNREADABLE: " ".join(str(error).split()) or type(error).__name__}
+
+
+def _connector(connect_url: str) -> Facts | None:
+    status = register.status(connect_url)
+    return {"state": status.connector, "tasks": list(status.tasks), "trace": status.trace} if status else None
+
+
+def _part(part: Facts) -> Facts:
+    return {"up": part["phase"] == "up", **part}
+
+
+def nothing_runs(facts: Facts) -> bool:
+    """No supervisor, and neither the warehouse nor Connect answers."""
+    return not facts["supervised"] and "warehouse" in facts and UNREADABLE in facts["connector"]
+
+
+def problems(facts: Facts) -> list[str]:
+    """What is not well, one sentence each; empty: all is well."""
+    return [
+        *(_part_problem(name, part) for name, part in facts["parts"].items() if not part["up"]),
+        *_unreadable_problems(facts),
+        *_connector_problems(facts["connector"]),
+        *_slot_problems(facts["slot"]),
+        *_publish_problems(facts.get("last_cycle")),
+        *_alert_problems(facts.get("alerts", {})),
+    ]
+
+
+def _part_problem(name: str, part: Facts) -> str:
+    why = f", last: {part['last_exit']}" if part["last_exit"] else ""
+    return f"{name} is {part['phase']} ({part['restarts']} restarts{why}); see .run/logs/{name}.log"
+
+
+def _unreadable_problems(facts: Facts) -> list[str]:
+    names = [name for name in ("warehouse", "lag", "slot") if name in facts and facts[name] and UNREADABLE in facts[name]]
+    return [f"{name} cannot be read: {facts[name][UNREADABLE]}" for name in names]
+
+
+def _connector_problems(connector: Facts) -> list[str]:
+    if UNREADABLE in connector:
+        return [f"the connector cannot be read: {connector[UNREADABLE]}"]
+    found = []
+    if connector["state"] != register.RUNNING or not connector["tasks"] or set(connector["tasks"]) != {register.RUNNING}:
+        tasks = ", ".join(connector["tasks"]) or "none"
+        found.append(f"the connector is {connector['state']}, its tasks: {tasks} {connector['trace']}".rstrip())
+    if connector.get("given_up"):
+        found.append("the supervisor no longer restarts the connector; see .run/logs/connect.log")
+    return found
+
+
+def _slot_problems(slot: Facts | None) -> list[str]:
+    if slot is None:
+        return ["the store has no replication slot cx_enrichment: changes are not being kept for the connector"]
+    if UNREADABLE in slot:
+        return []
+    if slot["wal_status"] in ("lost", "unreserved"):
+        return [f"the replication slot is {slot['wal_status']}: changes may be gone, a backfill is needed"]
+    return [] if slot["active"] else ["nobody reads the replication slot: the store keeps WAL for it"]
+
+
+def _publish_problems(cycle: Facts | None) -> list[str]:
+    if not cycle or cycle["outcome"] == "published":
+        return []
+    return [f"the last publish cycle was {cycle['outcome']}: {cycle['message']}".rstrip(": ")]
+
+
+def _alert_problems(alerts: Facts) -> list[str]:
+    late = alerts.get("oldest_unprocessed_seconds", 0) > OUTBOX_PATIENCE_SECONDS
+    waiting = [f"{alerts['unprocessed']} alerts wait in the outbox: the notifier does not read it"] if late else []
+    broken = [channel for channel in alerts.get("channels", []) if channel["state"] != "working"]
+    return [
+        *waiting,
+        *(f"Slack channel {channel['channel']} is {channel['state']}: {channel['last_error']}" for channel in broken),
+        *(f"critical: {incident['summary']} ({incident['owner']})" for incident in alerts.get("critical", [])),
+    ]
+
+
+def endpoints(settings: Settings) -> dict[str, str]:
+    """Every address outside programs use, secrets masked."""
+    addresses = {
+        "CX_STORE_URL": settings.store_url,
+        "CX_WAREHOUSE_URL": settings.warehouse_url,
+        "CX_BI_URL": settings.bi_url,
+        "CX_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "CX_CONNECT_URL": settings.connect_url,
+        "CX_SLACK_WEBHOOK_URL": settings.slack_webhook_url,
+        "CX_FLAG_URL": settings.flag_url,
+        "CX_WORKER_METRICS_PORT": settings.worker_metrics_port,
+    }
+    return {name: masked(address) for name, address in addresses.items()}
+
+
+def masked(address: str) -> str:
+    """An address without its secret: a password becomes ***, the path of a webhook too."""
+    parts = urlsplit(address)
+    if parts.password:
+        return address.replace(f":{parts.password}@", ":***@", 1)
+    if parts.scheme == "https" and parts.path.strip("/"):
+        return f"https://{parts.netloc}/***"
+    return address
