@@ -18,7 +18,7 @@ def failing_rows_query(check: Check, batch: str) -> str:
         batch: the batch's query.
     """
     if check.type == "unexpected_rows_expectation":
-        return str(check.kwargs["unexpected_rows_query"]).replace("{batch}", f"({batch}) as batch_rows")
+        return with_batch(str(check.kwargs["unexpected_rows_query"]), batch)
     column = check.kwargs.get("column")
     if column is None:
         return ""
@@ -28,6 +28,11 @@ def failing_rows_query(check: Check, batch: str) -> str:
         f" '{column}' as field, {value}::text as value, batch_rows.evidence_url"
         f" from ({batch}) as batch_rows where {violation(check.type, value, check.kwargs)}"
     )
+
+
+def with_batch(query: str, batch: str) -> str:
+    """A suite's query over its batch: `{batch}` becomes a derived table that is called batch_rows."""
+    return query.replace("{batch}", f"({batch}) as batch_rows")
 
 
 def violation(expectation_type: str, value: str, kwargs: Mapping[str, Any]) -> str:

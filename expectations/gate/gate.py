@@ -95,9 +95,9 @@ class Gate:
 
 
 def placeholders(policy: Policy, window: Window, marts: Sequence[Mart]) -> Mapping[str, float | str]:
-    """What suites may name: thresholds, `window` (rows aliased `landed`), and `touched.<mart>` (a relation of keys)."""
+    """What suites may name: thresholds, `window` (of rows aliased `landed`), `to_snapshot`, `touched.<mart>` (its keys)."""
     touched = {f"touched.{mart.name}": quoted("build", mart.touched) if mart.touched else whole(mart) for mart in marts}
-    return {**policy.thresholds, "window": window.unseen("landed"), **touched}
+    return {**policy.thresholds, "window": window.unseen("landed"), "to_snapshot": window.to_snapshot, **touched}
 
 
 def whole(mart: Mart) -> str:

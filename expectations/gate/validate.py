@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from expectations.gate.failing_rows import with_batch
 from expectations.gate.suites import Check, Suite
 
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}  # rows come from SQL, see failing_rows
@@ -37,6 +39,7 @@ class Validator:
             os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
             import great_expectations as gx  # noqa: PLC0415
 
+            logging.getLogger("great_expectations").setLevel(logging.ERROR)
             self._context = gx.get_context(mode="ephemeral")
             self._context.variables.progress_bars = {"globally": False}
             self._source = self._context.data_sources.add_postgres(
@@ -48,28 +51,34 @@ class Validator:
 
     def run(self, suite: Suite) -> dict[str, Raw]:
         """Validate the suite's batch; one result per check name. The whole result is kept under `results` for Data Docs."""
-        asset_name = f"{suite.name} window"
-        context = self.context
         with contextlib.redirect_stdout(io.StringIO()):  # it prints advice about queries that do not name {batch}
-            import great_expectations as gx  # noqa: PLC0415
-
-            asset = self._source.add_query_asset(asset_name, query=suite.batch)
-            try:
-                batch = asset.add_batch_definition_whole_table("window").get_batch()
-                expectations = gx.ExpectationSuite(name=suite.name, expectations=[configuration(check) for check in suite.checks])
-                validated = batch.validate(expectations, result_format=RESULT_FORMAT)
-            finally:
-                context.data_sources.get("warehouse").delete_asset(asset_name)
+            validated = self._validate(suite)
         self.results[suite.name] = validated
         return {result.expectation_config.meta["name"]: raw(result) for result in validated.results}
 
+    def _validate(self, suite: Suite) -> Any:
+        asset_name = f"{suite.name} window"
+        context = self.context
+        import great_expectations as gx  # noqa: PLC0415
 
-def configuration(check: Check) -> dict[str, Any]:
-    """A check as Great Expectations reads it."""
+        asset = self._source.add_query_asset(asset_name, query=suite.batch)
+        try:
+            batch = asset.add_batch_definition_whole_table("window").get_batch()
+            expectations = [configuration(check, suite.batch) for check in suite.checks]
+            return batch.validate(gx.ExpectationSuite(name=suite.name, expectations=expectations), result_format=RESULT_FORMAT)
+        finally:
+            context.data_sources.get("warehouse").delete_asset(asset_name)
+
+
+def configuration(check: Check, batch: str) -> dict[str, Any]:
+    """A check as Great Expectations reads it; in its queries braces are its own placeholders, so ours are doubled."""
+    kwargs = dict(check.kwargs)
+    if "unexpected_rows_query" in kwargs:
+        kwargs["unexpected_rows_query"] = with_batch(kwargs["unexpected_rows_query"], batch).replace("{", "{{").replace("}", "}}")
     meta = {"name": check.name, "owner": check.owner, "remedy": check.remedy, "runbook": check.runbook}
     return {
         "type": check.type,
-        "kwargs": dict(check.kwargs),
+        "kwargs": kwargs,
         "severity": check.severity,
         "description": check.meaning,
         "meta": meta,
