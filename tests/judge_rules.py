@@ -120,7 +120,7 @@ def identity(row: Row | None) -> Ticket | None:
 
 def place(event: Event, expected: Expected) -> None:
     """Rule 2: the first to take a key, and the first to take a version of a ticket, stands."""
-    if not is_valid(event.content):
+    if not (all(event.ticket) and is_valid(event.content)):
         expected.rejected.append(event)
         return
     holder = expected.standing.get(event.key)

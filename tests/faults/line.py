@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
+from connectors import register
 from tests.conftest import wait_until
 from tests.faults import topics
 from tests.faults.traffic import UPSERT, Row, Traffic, bound
@@ -113,10 +115,34 @@ class Line:
         )
         return [reason for (reason,) in rows]
 
+    def changes(self) -> int:
+        """Changes journalled so far."""
+        [(number,)] = self.store("select count(*) from judge.journal")
+        return int(number)
+
+    def wait_for_changes(self, number: int) -> None:
+        """Return when the traffic has made this many changes more."""
+        awaited = self.changes() + number
+        wait_until(lambda: self.changes() >= awaited, what=f"{number} further changes of the store")
+
     def alerts(self, fingerprint: str) -> list[str]:
         """States of the alerts with this fingerprint (a LIKE pattern), in their order."""
         rows = self.warehouse("select state from ops.alert_outbox where fingerprint like %s order by alert_id", [fingerprint])
         return [state for (state,) in rows]
+
+    def connector(self) -> register.ConnectorStatus | None:
+        """What Connect says of the connector."""
+        return register.status(self.stack.connect_url)
+
+    def capture_anew(self) -> None:
+        """The documented way back after a lost slot: forget the stored offsets, drop what is left of the slot, snapshot anew."""
+        url = f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}"
+        httpx.put(f"{url}/stop").raise_for_status()
+        wait_until(lambda: (status := self.connector()) and status.connector == "STOPPED", what="the connector being stopped")
+        self.store("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'cx_enrichment'")
+        wait_until(lambda: httpx.delete(f"{url}/offsets").is_success, what="the offsets being forgotten")
+        httpx.put(f"{url}/resume").raise_for_status()
+        register.wait_until_running(self.stack.connect_url)
 
     def renew(self) -> None:
         """Empty store, topics and landing, and begin the journal anew. Every part must be well; worker variables are dropped."""

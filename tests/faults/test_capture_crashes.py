@@ -1,0 +1,68 @@
+"""Connect dies by kill -9: F1 among open transactions, F2 inside one statement, F18 inside an incremental snapshot."""
+
+import json
+
+import psycopg
+import pytest
+
+from tests.conftest import wait_until
+from tests.faults import topics
+from tests.faults.line import Line
+from tests.faults.traffic import COLUMNS, UPSERT, Row, bound, signal
+
+
+@pytest.mark.ci
+def test_no_version_is_missing_after_connect_was_killed_among_open_transactions(line: Line) -> None:
+    """F1: versions written by interleaved transactions, one of them open all the while, arrive though Connect is killed twice."""
+    with line.traffic("open") as traffic, psycopg.connect(line.stack.store_url) as long:
+        long.execute(UPSERT, bound(signal("long", 1)))
+        with traffic.running():
+            for _ in range(2):
+                line.wait_for_changes(200)
+                line.stack.kill("connect", stay_down=False)
+                line.wait_for_changes(50)
+                long.execute(UPSERT, bound(signal("long", line.changes())))
+                line.stack.wait_until_up("connect")
+        long.commit()
+    line.assert_right()
+
+
+def test_every_row_of_a_statement_arrives_when_connect_dies_inside_it(line: Line) -> None:
+    """F2: of one multi-row INSERT and one COPY of 1,000 rows each, cut in two by the kill, every row arrives."""
+    for name, statement in (("insert", insert_rows), ("copy", copy_rows)):
+        with psycopg.connect(line.stack.store_url) as store:
+            rows = [signal(f"{name}-{number}", custom_metrics={"text": "x" * 20_000}) for number in range(1000)]
+            statement(store, rows)
+        cut_inside(line, name, len(rows))
+    line.assert_right()
+
+
+def insert_rows(store: psycopg.Connection, rows: list[Row]) -> None:
+    """One INSERT of all rows."""
+    store.execute(
+        f"insert into enrichment.ticket_signals ({', '.join(COLUMNS)}) select {', '.join(COLUMNS)} "
+        "from jsonb_populate_recordset(null::enrichment.ticket_signals, %s)",
+        [json.dumps(rows)],
+    )
+
+
+def copy_rows(store: psycopg.Connection, rows: list[Row]) -> None:
+    """One COPY of all rows: many of them share one position in the log."""
+    with store.cursor().copy(f"copy enrichment.ticket_signals ({', '.join(COLUMNS)}) from stdin") as copy:
+        for row in rows:
+            copy.write_row([bound(row)[column] for column in COLUMNS])
+
+
+def cut_inside(line: Line, name: str, rows: int) -> None:
+    """Kill Connect while it streams a statement of so many rows, and see that it was cut."""
+    before = written(line)
+    wait_until(lambda: written(line) > before, what=f"the first rows of the {name}")
+    line.stack.kill("connect", stay_down=True)
+    arrived = written(line) - before
+    assert 0 < arrived < rows, f"{arrived} of {rows} rows had been written: the kill did not cut the {name}"
+    line.stack.start("connect")
+
+
+def written(line: Line) -> int:
+    """Records of ticket signals in the topic so far."""
+    return sum(end for (topic, _), (_, end) in line.offsets().items() if topic == topics.SIGNALS)
