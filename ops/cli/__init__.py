@@ -10,6 +10,7 @@ from ops.settings import SettingsError
 SUBCOMMANDS = {
     "up": "ops.cli.up:up",
     "down": "ops.cli.down:down",
+    "demo": "ops.cli.demo:demo",
     "prepare": "ops.cli.prepare:prepare",
     "status": "ops.cli.status:status",
     "import": "ops.cli.import_file:import_file",
@@ -17,6 +18,7 @@ SUBCOMMANDS = {
     "worker": "ops.cli.worker:worker",
     "publish": "ops.cli.publish:publish",
     "alerts": "ops.cli.alerts:alerts",
+    "reconcile": "ops.cli.reconcile:reconcile",
 }
 
 GOOD, BAD_DATA, COULD_NOT_RUN = 0, 1, 2

@@ -1,0 +1,1 @@
+"""Reconciliation: does the warehouse hold what the store holds, by value? And how to mend what differs."""

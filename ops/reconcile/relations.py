@@ -1,0 +1,136 @@
+"""What is compared: the columns of each table as SQL expressions that mean the same in the store and in the warehouse. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Types whose values compare the same after a cast to the contract's type; any other pair is compared as text.
+_LOSSLESS = {
+    "text": {"text", "character varying", "character", "name"},
+    "bigint": {"smallint", "integer", "bigint"},
+    "numeric": {"smallint", "integer", "bigint", "numeric"},
+    "text[]": {"text[]", "character varying[]"},
+    "jsonb": {"json", "jsonb"},
+    "uuid": {"uuid"},
+    "timestamp with time zone": {"timestamp with time zone"},
+}
+_EMPTY = {"raw_tags": "'{}'::text[]", "custom_metrics": "'{}'::jsonb"}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One captured table: where it stands on both sides and the contract's type of each column that is content.
+
+    `updated_at` is not content: a re-delivery moves it in the store and changes nothing in the warehouse.
+    """
+
+    table: str
+    identity: tuple[str, ...]
+    columns: Mapping[str, str]
+    alive: str = "true"  # condition of the landing rows that stand for a living row
+
+    @property
+    def store(self) -> str:
+        return f"enrichment.{self.table}"
+
+    @property
+    def warehouse(self) -> str:
+        return f"landing.{self.table}"
+
+
+_SMALL = "not is_deleted"
+RELATIONS = {
+    "ticket_signals": Relation(
+        "ticket_signals",
+        ("source_system", "ticket_id"),
+        {
+            "event_id": "uuid",
+            "occurred_at": "timestamp with time zone",
+            "source_system": "text",
+            "ticket_id": "text",
+            "account_id": "text",
+            "sentiment": "text",
+            "sentiment_score": "numeric",
+            "churn_risk": "text",
+            "effort": "text",
+            "raw_tags": "text[]",
+            "canonical_tag": "text",
+            "driver": "text",
+            "custom_metrics": "jsonb",
+            "evidence_url": "text",
+            "evidence_quote": "text",
+            "idempotency_key": "text",
+            "version": "bigint",
+        },
+    ),
+    "tag_taxonomy": Relation(
+        "tag_taxonomy", ("raw_tag",), dict.fromkeys(("raw_tag", "canonical_tag", "driver", "owner"), "text"), _SMALL
+    ),
+    "accounts": Relation(
+        "accounts", ("account_id",), dict.fromkeys(("account_id", "name", "plan", "segment", "owner"), "text"), _SMALL
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Expressions:
+    """The SQL expression of each content column on one side, in the same order on both."""
+
+    relation: str
+    alive: str
+    identity: tuple[str, ...]
+    columns: Mapping[str, str]
+
+
+def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Expressions, Expressions]:
+    """The two sides of a comparison.
+
+    Args:
+        relation: what is compared.
+        store_types: the store's actual columns and their types, as `format_type` spells them. A column it lacks is
+            null there. Columns it has beyond the contract may have been carried into custom_metrics: these keys are
+            left out on both sides.
+    """
+    carried = sorted(set(store_types) - set(relation.columns) - {"updated_at"})
+    store, warehouse = {}, {}
+    for column, contract_type in relation.columns.items():
+        actual = store_types.get(column)
+        as_text = actual is not None and _plain(actual) not in _LOSSLESS[contract_type]
+        store[column] = _expression(column, contract_type, carried, as_text) if actual else _absent(column, contract_type)
+        warehouse[column] = _expression(column, contract_type, carried, as_text)
+    return (
+        Expressions(relation.store, "true", relation.identity, store),
+        Expressions(relation.warehouse, relation.alive, relation.identity, warehouse),
+    )
+
+
+def history(latest: Expressions) -> Expressions:
+    """The same columns read from the history of versions."""
+    return Expressions("landing.ticket_signal_versions", "true", latest.identity, latest.columns)
+
+
+def _plain(actual: str) -> str:
+    """`character varying(20)` is `character varying`."""
+    return actual.split("(", 1)[0] + ("[]" if actual.endswith("[]") and "(" in actual else "")
+
+
+def _absent(column: str, contract_type: str) -> str:
+    return _EMPTY.get(column, f"null::{contract_type}")
+
+
+def _expression(column: str, contract_type: str, carried: list[str], as_text: bool) -> str:
+    if as_text:
+        return f'{column}::text collate "C"'
+    if contract_type == "text":
+        return f'{column}::text collate "C"'
+    if column == "custom_metrics":
+        return _metrics(carried)
+    value = f"{column}::{contract_type}"
+    return f"coalesce({value}, {_EMPTY[column]})" if column in _EMPTY else value
+
+
+def _metrics(carried: list[str]) -> str:
+    metrics = "coalesce(custom_metrics::jsonb, '{}'::jsonb)"
+    if not carried:
+        return metrics
+    keys = ", ".join("'" + name.replace("'", "''") + "'" for name in carried)
+    return f"case when jsonb_typeof({metrics}) = 'object' then {metrics} - array[{keys}] else {metrics} end"

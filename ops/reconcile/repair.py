@@ -1,0 +1,196 @@
+"""Mend what differs: take out what is wrong, with a trace; have the store's rows read again; end the life of what is extra."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from ops.backfill import signals
+from ops.reconcile.comparison import Sides
+from ops.reconcile.evidence import content_hash
+from ops.reconcile.repair_plan import Case, LandedVersion, Plan, plan
+from ops.reconcile.settled import store_position
+from ops.reconcile.side import Identity, batches, columns_of
+from ops.reconcile.verdicts import Kind, Verdict
+from stream.core.batch import divide
+from stream.core.records import Deletion, RawRecord
+from stream.edges.warehouse.landing import Warehouse
+from stream.worker import read_policy
+
+REPAIRS_TOPIC = "cx.repairs"  # what a repair itself lands is accounted for under this name
+# Exclusive: no worker lands anything while rows are taken out (stream/edges/warehouse/accounting.py).
+LOCK = "select pg_advisory_xact_lock(6231, 0)"
+ASKED = "(source_system, ticket_id) in (select * from unnest(%s::text[], %s::text[]))"
+CONTENT = "to_jsonb(row) || jsonb_build_object('custom_metrics', row.custom_metrics::text)"
+LANDED = f"select ({CONTENT})::text, row.content_hash, row.source_positions from landing.{{table}} as row where "
+TOMBSTONES = f"select array[source_system, ticket_id], deleted_position from landing.deleted_tickets where {ASKED}"
+AUDIT = """
+insert into ops.repairs (table_name, identity, action, idempotency_key, version, content_hash, source_positions, reason)
+values (%(table)s, %(identity)s, %(action)s, %(key)s, %(version)s, %(hash)s, %(positions)s, %(reason)s)
+"""
+REBUILD = """
+insert into landing.ticket_signals ({columns})
+select {columns} from landing.ticket_signal_versions where idempotency_key = %s
+"""
+
+
+@dataclass
+class Repair:
+    """What a repair did. `taken_out` rows were wrong; `asked_for` rows are read again; `ended` rows are gone."""
+
+    taken_out: int = 0
+    asked_for: list[Identity] = field(default_factory=list)
+    ended: list[Identity] = field(default_factory=list)
+
+
+def repair(sides: Sides, verdicts: Sequence[Verdict], may_end: Callable[[Identity], bool]) -> Repair:
+    """Repair rows that were found missing, different or extra. Returns before the rows that were asked for have landed.
+
+    Args:
+        sides: both sides, connected; the warehouse has just consumed all the store had when the verdicts were given.
+        verdicts: what is to be mended.
+        may_end: whether an extra row may be removed.
+    """
+    done = Repair()
+    position = store_position(sides.store.connection)
+    reread = [one.identity for one in verdicts if one.kind in (Kind.MISSING, Kind.DIFFERENT)]
+    extra = [one.identity for one in verdicts if one.kind == Kind.EXTRA and may_end(one.identity)]
+    # Looked for after the position was taken: what is not there now had no life that reached beyond it.
+    extra = sorted(set(extra) - sides.store.tokens(extra).keys())
+    take_out = _take_out_tickets if sides.is_versioned else _void_rows
+    for some in batches(reread + extra):
+        done.taken_out += take_out(sides, some)
+    _end_lives(sides, extra, position)
+    with sides.store.connection.transaction():
+        for row_filter in signals.identity_filters(sides.relation.identity, reread):
+            signals.send(sides.store.connection, signals.execute_snapshot(sides.relation.table, row_filter))
+    done.asked_for, done.ended = reread, extra
+    return done
+
+
+def _take_out_tickets(sides: Sides, identities: list[Identity]) -> int:
+    """Remove the altered rows of these tickets that are in the way, in one audited transaction."""
+    warehouse = sides.warehouse.connection
+    with warehouse.transaction():
+        warehouse.execute(LOCK)
+        # Nothing lands now, so no landed row can rightly be ahead of this position.
+        position = store_position(sides.store.connection)
+        store = {identity: row.values for identity, row in sides.store.rows(identities).items()}
+        plans = [plan(case) for case in _cases(warehouse, identities, store, position)]
+        for one in plans:
+            _carry_out(warehouse, one)
+    return sum(len(one.remove_versions) + one.removes_latest + one.removes_tombstone for one in plans)
+
+
+def _cases(
+    warehouse: psycopg.Connection[Any], identities: list[Identity], store: dict[Identity, dict[str, Any]], position: int
+) -> list[Case]:
+    asked = columns_of(identities)
+    keys = [values["idempotency_key"] for values in store.values() if values["idempotency_key"]]
+    latest = {one.identity: one for one in _landed(warehouse, "ticket_signals", ASKED, asked)}
+    versions = _landed(warehouse, "ticket_signal_versions", f"{ASKED} or idempotency_key = any(%s::text[])", [*asked, keys])
+    ended = {tuple(identity): end for identity, end in warehouse.execute(TOMBSTONES, asked)}
+    cases = []
+    for identity in identities:
+        values = store.get(identity, {})
+        key = values.get("idempotency_key")
+        concerned = tuple(one for one in versions if one.identity == identity or (key and one.key == key))
+        cases.append(Case(identity, key, values.get("version"), latest.get(identity), concerned, ended.get(identity), position))
+    return cases
+
+
+def _landed(warehouse: psycopg.Connection[Any], table: str, condition: str, parameters: list[Any]) -> list[LandedVersion]:
+    found = warehouse.execute((LANDED.format(table=table) + condition).encode(), parameters)
+    return [_landed_version(json.loads(values, parse_float=Decimal), stored, positions) for values, stored, positions in found]
+
+
+def _landed_version(values: dict[str, Any], stored: bytes, positions: list[int]) -> LandedVersion:
+    identity = (values["source_system"], values["ticket_id"])
+    recomputed = content_hash("ticket_signals", values)
+    return LandedVersion(identity, values["idempotency_key"], values["version"], stored, recomputed, tuple(positions))
+
+
+def _carry_out(warehouse: psycopg.Connection[Any], one: Plan) -> None:
+    for version in one.remove_versions:
+        warehouse.execute("delete from landing.ticket_signal_versions where idempotency_key = %s", [version.key])
+        _audit(warehouse, one.identity, "removed_version", version, reason="altered after it landed, it kept the store's row out")
+    if one.removes_latest:
+        warehouse.execute("delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)", one.identity)
+        _audit(warehouse, one.identity, "removed_latest", reason="it is not the newest version of the history")
+    if one.rebuild_from:
+        columns = ", ".join(_copied_columns(warehouse))
+        warehouse.execute(REBUILD.format(columns=columns).encode(), [one.rebuild_from.key])
+        _audit(warehouse, one.identity, "rebuilt_latest", one.rebuild_from, reason="the newest version of the history")
+    if one.removes_tombstone:
+        warehouse.execute("delete from landing.deleted_tickets where (source_system, ticket_id) = (%s, %s)", one.identity)
+        _audit(warehouse, one.identity, "removed_tombstone", reason="it stands at a position the store has not reached")
+
+
+def _copied_columns(warehouse: psycopg.Connection[Any]) -> list[str]:
+    """All columns but those that say when the row landed: it lands now."""
+    found = warehouse.execute(
+        "select attname from pg_attribute where attrelid = 'landing.ticket_signals'::regclass and attnum > 0 and not attisdropped"
+    )
+    return [name for (name,) in found if name not in {"landed_at", "landed_xid"}]
+
+
+def _void_rows(sides: Sides, identities: list[Identity]) -> int:
+    """Take the hash of altered rows of a small table away, so that the store's content counts as new."""
+    key, table, warehouse = sides.relation.identity[0], sides.relation.table, sides.warehouse.connection
+    with warehouse.transaction():
+        warehouse.execute(LOCK)
+        position = store_position(sides.store.connection)
+        voided = warehouse.execute(
+            f"""update landing.{table} set content_hash = '', source_position = least(source_position, %s)
+                where {key} = any(%s) and not is_deleted returning {key}""".encode(),
+            [position, [identity[0] for identity in identities]],
+        ).fetchall()
+        for (value,) in voided:
+            _audit(warehouse, (value,), "voided_row", reason="it is not what the store holds", table=table)
+    return len(voided)
+
+
+def _end_lives(sides: Sides, identities: Sequence[Identity], position: int) -> None:
+    """Land deletes at this position by the stream's own rules: history, letters and latest go, a tombstone stays."""
+    if not identities:
+        return
+    table, warehouse = sides.relation.table, sides.warehouse.connection
+    following = warehouse.execute(
+        "select next_offset from landing.consumed_records where topic = %s and kafka_partition = 0", [REPAIRS_TOPIC]
+    ).fetchone()
+    first = following[0] if following else 0
+    now = datetime.now(UTC)
+    moment = int(now.timestamp() * 1000)
+    deletions = [
+        Deletion(RawRecord(REPAIRS_TOPIC, 0, first + number, moment, None, None), table, identity, position, now)
+        for number, identity in enumerate(identities)
+    ]
+    lander = Warehouse(sides.warehouse_url, read_policy())
+    try:
+        lander.land(divide(deletions))
+    finally:
+        lander.close()
+    with warehouse.transaction():
+        for identity in identities:
+            _audit(warehouse, identity, "ended_life", reason=f"the store did not hold it at position {position}", table=table)
+
+
+def _audit(
+    warehouse: psycopg.Connection[Any],
+    identity: Identity,
+    action: str,
+    version: LandedVersion | None = None,
+    *,
+    reason: str,
+    table: str = "ticket_signals",
+) -> None:
+    values = {
+        "table": table, "identity": list(identity), "action": action, "reason": reason,
+        "key": version.key if version else None, "version": version.version if version else None,
+        "hash": version.content_hash if version else None, "positions": list(version.positions) if version else None,
+    }  # fmt: skip
+    warehouse.execute(AUDIT, values)

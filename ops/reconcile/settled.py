@@ -1,0 +1,99 @@
+"""Wait until the warehouse has consumed everything that the store had committed at some position.
+
+Two facts make it certain, whatever the traffic: the slot's confirmed position says that Kafka holds all changes up to
+there, and the offsets the worker has committed with their effect reach the ends that the partitions had then.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from ops.reconcile.relations import RELATIONS
+
+SLOT = "cx_enrichment"
+TOPICS = tuple(f"cx.enrichment.{table}" for table in RELATIONS)
+POSITION = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+CONFIRMED = "select (confirmed_flush_lsn - '0/0')::bigint, active from pg_replication_slots where slot_name = %s"
+CONSUMED = "select topic, kafka_partition, next_offset from landing.consumed_records"
+
+Offsets = Mapping[tuple[str, int], int]
+
+
+class NotSettled(Exception):
+    """The warehouse does not catch up; the message says what is behind and what to look at."""
+
+
+def store_position(connection: psycopg.Connection[Any]) -> int:
+    """Every change that is visible to statements before this one was committed at or before the position returned."""
+    row = connection.execute(POSITION).fetchone()
+    assert row is not None  # noqa: S101  # an expression without a table has one row
+    return int(row[0])
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Waits for the pipeline. `patience` in seconds, for each of its two halves."""
+
+    store_url: str
+    warehouse_url: str
+    kafka_bootstrap: str
+    patience: float = 60.0
+
+    def wait(self, position: int) -> None:
+        """Return when every change up to this position of the store has had its effect. Raises NotSettled."""
+        with psycopg.connect(self.store_url, autocommit=True) as store:
+            _until(lambda: _captured(store, position), self.patience, "Kafka Connect does not confirm changes: `cx doctor`")
+        ends = partition_ends(self.kafka_bootstrap)
+        with psycopg.connect(self.warehouse_url, autocommit=True) as warehouse:
+            _until(lambda: _consumed(warehouse, ends), self.patience, "the worker is behind: `cx status` shows its lag")
+
+
+def _captured(store: psycopg.Connection[Any], position: int) -> bool:
+    row = store.execute(CONFIRMED, [SLOT]).fetchone()
+    if row is None:
+        raise NotSettled(f"the store has no replication slot {SLOT}: nothing is captured; `cx doctor` says more")
+    return row[0] is not None and row[0] >= position
+
+
+def _consumed(warehouse: psycopg.Connection[Any], ends: Offsets) -> bool:
+    consumed = {(topic, partition): offset for topic, partition, offset in warehouse.execute(CONSUMED)}
+    return not behind(consumed, ends)
+
+
+def behind(consumed: Offsets, ends: Offsets) -> dict[tuple[str, int], int]:
+    """The partitions whose end was not reached, and by how many records. Pure."""
+    return {partition: end - consumed.get(partition, 0) for partition, end in ends.items() if end > consumed.get(partition, 0)}
+
+
+def partition_ends(bootstrap: str, topics: tuple[str, ...] = TOPICS) -> dict[tuple[str, int], int]:
+    """The end offset of every partition that holds records. Raises NotSettled when Kafka does not answer."""
+    try:
+        return asyncio.run(_partition_ends(bootstrap, topics))
+    except (KafkaError, OSError) as error:
+        raise NotSettled(f"Kafka at {bootstrap}: {error}") from error
+
+
+async def _partition_ends(bootstrap: str, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    await consumer.start()
+    try:
+        known = await consumer.topics()
+        partitions = [TopicPartition(t, p) for t in topics if t in known for p in consumer.partitions_for_topic(t) or ()]
+        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        return {(one.topic, one.partition): end[one] for one in partitions if end[one] > first[one]}
+    finally:
+        await consumer.stop()
+
+
+def _until(condition: Callable[[], bool], patience: float, otherwise: str) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NotSettled(f"{otherwise} (waited {patience:g} s)")
+        time.sleep(0.1)
