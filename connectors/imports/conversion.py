@@ -15,6 +15,7 @@ from connectors.imports.reading import Row
 from connectors.imports.taxonomy import Lookup
 from connectors.imports.values import Compiler, Read, integer
 
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 NUL = "holds a NUL character, which PostgreSQL cannot store"
 KEY_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "cx-signals/idempotency-key")
 
@@ -49,7 +50,8 @@ class Signal:
 
     def as_stored(self) -> dict[str, Any]:
         """The row by column name, for a person."""
-        return {**{name: getattr(self, name) for name in columns.TICKET_COLUMNS}, "custom_metrics": json.loads(self.custom_metrics)}
+        stored = {name: getattr(self, name) for name in columns.TICKET_COLUMNS}
+        return {**stored, "custom_metrics": json.loads(self.custom_metrics)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Conversion:
         self._fields, self._lookup, self._compiler = fields, lookup, compiler
         self._source_system = compiler.text("source_system", fields.source_system)
         self._ticket_id = compiler.text("ticket_id", fields.ticket_id)
-        self._version = _nothing if fields.version.occurrence else compiler.text("version", fields.version)
+        self._version = _version(compiler, fields.version)
         self._occurred_at = compiler.time(fields.occurred_at)
         self._score = compiler.number(fields.sentiment_score) if fields.sentiment_score else _nothing
         self._tags = compiler.tags(fields.raw_tags) if fields.raw_tags else lambda _: []
@@ -141,8 +143,8 @@ class Conversion:
             occurred_at=self._occurred_at(values),
             sentiment_score=self._score(values),
             raw_tags=tags,
-            canonical_tag=self._canonical(values) if self._canonical else meaning and meaning.canonical_tag,
-            driver=self._driver(values) if self._driver else meaning and meaning.driver,
+            canonical_tag=self._canonical(values) if self._canonical else meaning.canonical_tag if meaning else None,
+            driver=self._driver(values) if self._driver else meaning.driver if meaning else None,
             custom_metrics=self._read_metrics(values),
             evidence_url=self._url(values, known),
             idempotency_key=key,
@@ -168,7 +170,7 @@ class Conversion:
         if not found:
             return "{}"
         try:
-            text = json.dumps(found, ensure_ascii=False, allow_nan=False)
+            text = _encode_json(found)
         except ValueError:
             raise Unreadable("custom_metrics", found, "holds a number that JSON cannot") from None
         if "\\u0000" in text:
@@ -199,6 +201,16 @@ def _text(compiler: Compiler, fields: Fields, name: str) -> Read:
     return compiler.text(name, field) if field else _nothing
 
 
+def _version(compiler: Compiler, field: Field) -> Read:
+    """A version as text: a number as it stands, or a time as milliseconds since 1970."""
+    if field.occurrence:
+        return _nothing
+    if field.time is None:
+        return compiler.text("version", field)
+    read = compiler.time(field)
+    return lambda values: None if (moment := read(values)) is None else str(round(moment.timestamp() * 1000))
+
+
 def _late(compiler: Compiler, field: Field, quoted: bool = False) -> Callable[[Any, dict[str, Any]], Any]:
     """A field that may name the identity and version in its template."""
     if field.template is None:
@@ -214,7 +226,8 @@ def _account(compiler: Compiler, mapping: Mapping) -> Read | None:
     accounts = mapping.accounts
     if accounts is None or not any((accounts.name, accounts.plan, accounts.segment, accounts.owner)):
         return None
-    reads = [compiler.text(name, field) if (field := getattr(accounts, name)) else _nothing for name in columns.ACCOUNT_COLUMNS[1:]]
+    fields: list[Field | None] = [accounts.name, accounts.plan, accounts.segment, accounts.owner]
+    reads = [compiler.text("accounts", field) if field else _nothing for field in fields]
     return lambda values: tuple(read(values) for read in reads)
 
 

@@ -15,29 +15,28 @@ def require_utf8(path: Path) -> None:
     offset, lines = 0, 1
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            _refuse_other_marks(path, chunk, offset)
-            _decode(decoder, chunk, path, offset, lines)
+            _refuse_other_marks(path, chunk if offset == 0 else b"")
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                carried = len(error.object) - len(chunk)  # bytes of a character that began in the chunk before
+                raise _refusal(path, error, lines, offset - carried) from None
             offset += len(chunk)
             lines += chunk.count(b"\n")
-    _decode(decoder, b"", path, offset, lines, final=True)
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise _refusal(path, error, lines, offset - len(error.object)) from None
 
 
-def _refuse_other_marks(path: Path, chunk: bytes, offset: int) -> None:
+def _refuse_other_marks(path: Path, start: bytes) -> None:
     for mark, name in OTHER_MARKS.items():
-        if offset == 0 and chunk.startswith(mark):
+        if start.startswith(mark):
             raise FileRefused(f"{path}: is {name}, not UTF-8; convert it: iconv -f {name} -t UTF-8")
 
 
-def _decode(
-    decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, offset: int, lines: int, final: bool = False
-) -> None:
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError as error:
-        carried = len(error.object) - len(chunk)  # bytes of a character that began in the chunk before
-        at = offset - carried + error.start
-        line = lines + error.object[: error.start].count(b"\n")
-        byte = error.object[error.start]
-        raise FileRefused(
-            f"{path}: line {line}, byte {at}: 0x{byte:02x} is not UTF-8; convert the file, for instance: iconv -f WINDOWS-1252 -t UTF-8"
-        ) from None
+def _refusal(path: Path, error: UnicodeDecodeError, lines: int, offset: int) -> FileRefused:
+    """`lines` and `offset` say where the decoded bytes begin."""
+    line = lines + error.object[: error.start].count(b"\n")
+    place = f"{path}: line {line}, byte {offset + error.start}: 0x{error.object[error.start]:02x}"
+    return FileRefused(f"{place} is not UTF-8; convert the file, for instance: iconv -f WINDOWS-1252 -t UTF-8")

@@ -1,9 +1,9 @@
 """What can go wrong with an import, each with a sentence that says what to do.
 
-    ImportRefused           nothing was written
-    ├── MappingError        the mapping file is wrong: file, key, what to write instead
-    └── FileRefused         the export is damaged or does not fit the mapping
-    StoreUnavailable        the store cannot be reached, or it refused the transaction; what was committed stays
+ImportRefused           nothing was written
+├── MappingError        the mapping file is wrong: file, key, what to write instead
+└── FileRefused         the export is damaged or does not fit the mapping
+StoreUnavailable        the store cannot be reached, or it refused the transaction; what was committed stays
 """
 
 

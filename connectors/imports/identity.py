@@ -64,5 +64,6 @@ class Damage:
         if self.long_numbers >= FEW and self.rounded >= 0.9 * self.long_numbers:
             return f"{where}: long numbers end in zeros; a spreadsheet kept only 15 digits of them"
         if self.rows >= FEW and self.surplus >= SAME_SHARE * self.rows:
-            return f"column {self.column!r}: nearly all of {self.rows:,} values are {self.candidate!r}; it does not tell tickets apart"
+            same = f"nearly all of {self.rows:,} values are {self.candidate!r}"
+            return f"column {self.column!r}: {same}; it does not tell tickets apart"
         return None

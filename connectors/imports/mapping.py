@@ -167,7 +167,7 @@ def _explain(message: str) -> tuple[str, str]:
         return f"{key}.{unknown[1]}".lstrip("."), _suggest(unknown[1], key)
     missing = re.search(r"missing required field `([^`]*)`", reason)
     if missing:
-        return f"{key}.{missing[1]}".lstrip("."), "is missing; write for instance `{column: name of a column}` or `{constant: value}`"
+        return f"{key}.{missing[1]}".lstrip("."), "is missing; write `{column: its name in the file}` or `{constant: value}`"
     return key, reason[0].lower() + reason[1:]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from connectors.imports.errors import FileRefused
 
 LONGEST_LINE = 16 * 1024 * 1024  # characters; longer is not an export but a missing line end
+TOLD_EVERY = 1000  # rows between two reports of progress
 csv.field_size_limit(LONGEST_LINE)
 
 
@@ -83,8 +85,12 @@ class CsvSource:
             reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
             next(reader)
             lines.take()
-            while (row := self._next(reader, lines, width)) is not None:
-                at(file.tell_bytes())
+            for number in itertools.count():
+                row = self._next(reader, lines, width)
+                if row is None:
+                    return
+                if number % TOLD_EVERY == 0:
+                    at(file.tell_bytes())
                 if not isinstance(row, Row) or row.values:
                     yield row
 
@@ -115,9 +121,10 @@ class JsonlSource:
         """Every object; blank lines are passed over."""
         with _open(self.path) as file:
             lines = Lines(file)
-            for _ in lines:
+            for number, _ in enumerate(lines):
                 line, text = lines.take()
-                at(file.tell_bytes())
+                if number % TOLD_EVERY == 0:
+                    at(file.tell_bytes())
                 if text.strip():
                     yield _decode(line, text)
 
@@ -134,12 +141,13 @@ def _decode(line: int, text: str) -> Row | Broken:
 class _CountedText(io.TextIOWrapper):
     """Text whose progress can be asked for while it is read (`tell` of a text file cannot)."""
 
-    def tell_bytes(self) -> int:
-        return self.buffer.tell()
+    def __init__(self, binary: io.BufferedReader) -> None:
+        super().__init__(binary, encoding="utf-8-sig", newline="")
+        self.tell_bytes = binary.tell
 
 
 def _open(path: Path) -> _CountedText:
-    return _CountedText(path.open("rb"), encoding="utf-8-sig", newline="")
+    return _CountedText(path.open("rb"))
 
 
 def source(path: Path, format: str | None, delimiter: str) -> CsvSource | JsonlSource:
@@ -147,5 +155,5 @@ def source(path: Path, format: str | None, delimiter: str) -> CsvSource | JsonlS
     by_name = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
     chosen = format or by_name.get(path.suffix.lower())
     if chosen is None:
-        raise FileRefused(f"{path}: cannot tell CSV from JSONL by the name; write `format: csv` or `format: jsonl` in the mapping")
+        raise FileRefused(f"{path}: CSV or JSONL? Write `format: csv` or `format: jsonl` in the mapping")
     return CsvSource(path, delimiter) if chosen == "csv" else JsonlSource(path)

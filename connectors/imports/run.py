@@ -4,6 +4,7 @@ import csv
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from connectors.imports.occurrences import Occurrences
 from connectors.imports.reading import Broken, CsvSource
 from connectors.imports.references import References
 from connectors.imports.rejects import RejectsFile
-from connectors.imports.writing import Item, StoreWriter
+from connectors.imports.writing import Item, StoreWriter, Written
 
 BATCH_ROWS = 5000  # per transaction: Debezium sees a change only after its commit
 SHOWN_REJECTS = 10
@@ -88,8 +89,8 @@ class Import:
         progress.phase("writing")
         report.accounts_written, report.tags_written = self._references.write(writer)
         with RejectsFile(rejects, self.header, self._split) as file:
-            for batch in _batches(self._items(progress)):
-                self._write(batch, writer, report, file)
+            for batch, outcome in self._written(progress, writer):
+                self._count(batch, outcome, report, file)
         report.rejects_file = str(rejects) if report.rejected else None
         report.seconds = round(time.monotonic() - started, 2)
         return report
@@ -110,10 +111,25 @@ class Import:
             converted = self._conversion.convert(row, number)
             yield converted if isinstance(converted, Rejection) else Item(row, converted)
 
-    def _write(self, batch: Sequence[Item | Rejection], writer: StoreWriter, report: Report, rejects: RejectsFile) -> None:
+    def _written(self, progress: Progress, writer: StoreWriter) -> Iterator[tuple[list[Item | Rejection], Written]]:
+        """Batches with what became of them: while the store takes one, the next is converted."""
+        with ThreadPoolExecutor(max_workers=1) as store:
+            pending: tuple[list[Item | Rejection], Future[Written]] | None = None
+            for batch in _batches(self._items(progress)):
+                if pending:
+                    yield pending[0], pending[1].result()
+                pending = batch, store.submit(self._write, batch, writer)
+            if pending:
+                yield pending[0], pending[1].result()
+
+    def _write(self, batch: Sequence[Item | Rejection], writer: StoreWriter) -> Written:
         items = [each for each in batch if isinstance(each, Item)]
-        report.accounts_written += self._references.write_accounts_of((item.signal for item in items), writer)
-        outcome = writer.write(items) if items else writing.Written()
+        accounts = self._references.write_accounts_of((item.signal for item in items), writer)
+        outcome = writer.write(items) if items else Written()
+        outcome.accounts = accounts
+        return outcome
+
+    def _count(self, batch: Sequence[Item | Rejection], outcome: Written, report: Report, rejects: RejectsFile) -> None:
         rejections = [each for each in batch if isinstance(each, Rejection)] + outcome.rejections
         for rejection in sorted(rejections, key=lambda each: each.line):
             rejects.add(rejection)
@@ -123,6 +139,7 @@ class Import:
         report.unchanged += outcome.unchanged
         report.older += outcome.older
         report.rejected += len(rejections)
+        report.accounts_written += outcome.accounts
 
     def _with_version(self, item: Item, version: int) -> Signal:
         return self._conversion.with_version(item.signal, item.row, version)

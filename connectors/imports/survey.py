@@ -88,17 +88,21 @@ def _rows(source: CsvSource | JsonlSource, result: Survey, at: Callable[[int], N
 
 
 def _judge(source: CsvSource | JsonlSource, mapping: Mapping, result: Survey, damage: Damage, seen: dict[str, None]) -> None:
-    if result.rows == 0:
-        raise FileRefused(f"{source.path}: has a header but no rows" if source.format == "csv" else f"{source.path}: is empty")
     first = result.first_broken
+    if result.rows == 0:
+        raise FileRefused(f"{source.path}: holds no rows")
     if first and result.broken > UNREADABLE_SHARE * result.rows:
-        raise FileRefused(
-            f"{source.path}: {result.broken:,} of {result.rows:,} rows are not {source.format.upper()}; line {first.line}: {first.reason}"
-        )
-    missing = {column: key for column, key in source_columns(mapping).items() if column.split(".")[0] not in seen and column not in seen}
-    if source.format == "jsonl" and missing:
-        column, key = next(iter(missing.items()))
-        raise FileRefused(f"{source.path}: no object has {column!r}, which the mapping reads for {key}; known are: {', '.join(seen)}")
+        share = f"{result.broken:,} of {result.rows:,} rows are not {source.format.upper()}"
+        raise FileRefused(f"{source.path}: {share}; line {first.line}: {first.reason}")
+    if source.format == "jsonl":
+        _require_keys(source.path, mapping, seen)
     verdict = damage.verdict()
     if verdict and not mapping.trust_identity:
         raise FileRefused(f"{source.path}: {verdict}. Export it again as text, or write `trust_identity: true` in the mapping")
+
+
+def _require_keys(path: Path, mapping: Mapping, seen: dict[str, None]) -> None:
+    """A key that no object holds is a missing column; dotted names are looked for by their first part."""
+    for column, key in source_columns(mapping).items():
+        if column not in seen and column.split(".")[0] not in seen:
+            raise FileRefused(f"{path}: no object has {column!r}, which the mapping reads for {key}; known: {', '.join(seen)}")

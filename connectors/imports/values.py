@@ -60,7 +60,7 @@ class Compiler:
         column = field.column or ""
         get, table, when_null = self.get(column, field), _value_map(field), field.when_null
         if table is None and self._positions is not None:
-            return (lambda values: get(values)) if when_null is None else lambda values: when_null if (v := get(values)) is None else v
+            return get if when_null is None else lambda values: when_null if (found := get(values)) is None else found
 
         def read(values: Values) -> str | None:
             value = get(values)
@@ -125,11 +125,10 @@ class Compiler:
     def tags(self, field: Field) -> Read:
         """A column as a list of tags: split, or a JSON list, or one tag."""
         raw, separator = self.text("", field), field.split
-        if field.column and self._positions is None:
-            get = self.get(field.column, field)
-            one = self.text("", field)
-            return lambda values: _tags(listed, separator) if isinstance(listed := get(values), list) else _tags(one(values), separator)
-        return lambda values: _tags(raw(values), separator)
+        if field.column is None or self._positions is not None:
+            return lambda values: _tags(raw(values), separator)
+        get = self.get(field.column, field)
+        return lambda values: _tags(found if isinstance(found := get(values), list) else raw(values), separator)
 
     def metric(self, name: str, field: Field) -> Read:
         """A column as a value inside custom_metrics."""
@@ -173,9 +172,12 @@ def integer(column: str, text: str) -> int:
 
 
 def _float(column: str, text: str) -> float:
-    number = float(decimal(column, text))
+    try:
+        number = float(text)
+    except ValueError:
+        raise Unreadable(column, text, "is not a number") from None
     if not math.isfinite(number):
-        raise Unreadable(column, text, "is too large")
+        raise Unreadable(column, text, "is not a finite number")
     return number
 
 

@@ -28,11 +28,12 @@ class Item:
 
 @dataclass
 class Written:
-    """What became of a batch: written, unchanged and older rows; rejections for versions stored with other content."""
+    """What became of a batch: written, unchanged, older rows; accounts written; versions stored with other content."""
 
     written: int = 0
     unchanged: int = 0
     older: int = 0
+    accounts: int = 0
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -61,7 +62,7 @@ class StoreWriter:
                     return self._write(connection, batch)
             except (Raced, psycopg.errors.DeadlockDetected):
                 if attempt == ATTEMPTS:
-                    raise StoreUnavailable(f"other writers won {ATTEMPTS} times over the same tickets; run the import again") from None
+                    raise StoreUnavailable(f"other writers won {ATTEMPTS} times; run the import again") from None
         raise AssertionError("unreachable")
 
     def _write(self, connection: Connection, batch: Sequence[Item]) -> Written:
@@ -78,10 +79,10 @@ class StoreWriter:
 
     def _upsert_wave(self, connection: Connection, wave: int, batch: Sequence[Item]) -> Iterator[tuple[Item, int, bool]]:
         """The rows of a wave that were not written, with the version stored before and whether it says the same."""
-        for ordinal, version, same in connection.execute(self._upsert, {"wave": wave}):
-            if version is None:
+        for row in connection.execute(self._upsert, {"wave": wave}):
+            if row.version is None:
                 raise Raced
-            yield batch[ordinal], version, same
+            yield batch[row.ordinal], row.version, row.same
 
     def _judge(self, item: Item, version: int, same: bool, outcome: Written, raised: dict[tuple[str, str], Item]) -> None:
         """A row that was not written: its version, or a later one, is in the store already."""
@@ -127,12 +128,13 @@ class StoreWriter:
 
 def _conflict(item: Item) -> Rejection:
     signal, row = item.signal, item.row
-    reason = f"version {signal.version} of {signal.source_system}/{signal.ticket_id} is stored with other content; raise the version"
+    ticket = f"{signal.source_system}/{signal.ticket_id}"
+    reason = f"version {signal.version} of {ticket} is stored with other content; raise the version"
     return Rejection(row.line, "version", str(signal.version), reason, row.text)
 
 
 def waves_of(identities: Iterable[tuple[str, str]]) -> list[int]:
-    """Number each row by how often its identity came before: an upsert cannot touch a row twice, and each version is to be seen."""
+    """How often each row's identity came before: an upsert cannot touch a row twice, and each version is to be seen."""
     seen: dict[tuple[str, str], int] = {}
     waves = []
     for identity in identities:
@@ -151,7 +153,7 @@ def read_taxonomy(engine: Engine) -> dict[str, Tag]:
     """enrichment.tag_taxonomy, without the rows that say nothing."""
     query = text("select raw_tag, canonical_tag, driver, owner from enrichment.tag_taxonomy where canonical_tag is not null")
     with unavailable(), engine.connect() as connection:
-        return {raw: Tag(canonical, driver or "", owner) for raw, canonical, driver, owner in connection.execute(query)}
+        return {row.raw_tag: Tag(row.canonical_tag, row.driver or "", row.owner) for row in connection.execute(query)}
 
 
 @contextmanager

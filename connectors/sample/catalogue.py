@@ -23,7 +23,7 @@ class Topic:
 
 
 TOPICS = (
-    Topic("double_charge", "Billing", "billing@acme.example", ("charged twice", "double-charge", "billing/duplicate"), 0.85, 0.02, 9, (
+    Topic("double_charge", "Billing", "billing@acme.example", ("charged twice", "billing/duplicate"), 0.85, 0.02, 9, (
         "You have taken the {month} payment twice and nobody answers.",
         "My card shows two charges for the same plan, please refund one.",
         "Charged twice again. This is the second month in a row.",
@@ -111,7 +111,20 @@ EVIDENCE = {
     "phone": "https://calls.acme.example/transcripts/{ticket_id}#t=0",
 }
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 PLANS = {"free": 1, "starter": 3, "business": 4, "enterprise": 2}
 OWNERS = ("Amara Okafor", "Jonas Brandt", "Lucía Fernández", "Mei Tanaka", "Priya Raman", "Tom Whitfield")

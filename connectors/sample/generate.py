@@ -55,7 +55,9 @@ def _history(random: Random, number: int, age: int, account: Account) -> Iterato
             yield row
 
 
-def cells(source: str, ticket: str, version: int, age: int, account: Account, said: Opinion) -> Cells:
+def cells(  # noqa: PLR0917 - the order of a sentence
+    source: str, ticket: str, version: int, age: int, account: Account, said: Opinion
+) -> Cells:
     """One row as text."""
     return {
         "source": source,
@@ -90,7 +92,9 @@ def _broken(random: Random, accounts: list[Account]) -> Iterator[Cells]:
     ]
     for number, wrong in enumerate(wrongs * 3, start=1):
         source = people.weighted(random, SOURCE_SYSTEMS)
-        row = cells(source, f"{900000 + number}", 1, 3600 * number, random.choice(accounts), people.opinion(random, people.topic(random)))
+        row = cells(
+            source, f"{900000 + number}", 1, 3600 * number, random.choice(accounts), people.opinion(random, people.topic(random))
+        )
         yield {**row, **wrong}
     yield from _reused_keys(random, accounts)
 

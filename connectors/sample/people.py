@@ -58,7 +58,9 @@ def topic(random: Random) -> Topic:
 
 def opinion(random: Random, about: Topic) -> Opinion:
     """What an enrichment says about a ticket on this topic."""
-    sentiment = random.choices(("negative", "positive", "neutral"), (about.unhappy, about.happy, 1 - about.unhappy - about.happy))[0]
+    sentiment = random.choices(
+        ("negative", "positive", "neutral"), (about.unhappy, about.happy, 1 - about.unhappy - about.happy)
+    )[0]
     known = random.random() >= UNKNOWN_TAG_SHARE
     return Opinion(
         sentiment=sentiment,

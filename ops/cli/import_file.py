@@ -35,13 +35,13 @@ class Moment(click.ParamType):
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--map", "mapping", required=True, help="A mapping file (YAML or TOML), or one that ships: sample, zendesk, airline_tweets.")
-@click.option("--dry-run", is_flag=True, help="Check the whole file, show the first rows as they would be stored, write nothing.")
+@click.option("--map", "mapping", required=True, help="A mapping file, or one that ships: sample, zendesk, airline_tweets.")
+@click.option("--dry-run", is_flag=True, help="Check the file, show its first rows as they would be stored, write nothing.")
 @click.option("--allow-rejects", is_flag=True, help="Exit with 0 although rows were rejected.")
-@click.option("--rejects", type=click.Path(path_type=Path), help="Where rejected rows go.  [default: FILE's name + .rejects, here]")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Where rejected rows go.  [default: here, by FILE's name]")
 @click.option("--end", type=Moment(), help="The instant that ages (age_seconds) count back from.  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def import_file(
+def import_file(  # noqa: PLR0917 - click passes them by name
     file: Path, mapping: str, dry_run: bool, allow_rejects: bool, rejects: Path | None, end: datetime | None, as_json: bool
 ) -> None:
     """Write a CSV or JSONL export into the enrichment store.
@@ -90,7 +90,8 @@ def _prepared(file: Path, mapping_name: str, dry_run: bool, end: datetime) -> "I
 def _progress(file: Path) -> "Iterator[Progress]":
     """A bar on the terminal's error stream; nothing when that is not a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     from connectors.imports.run import Progress
 
@@ -114,8 +115,9 @@ def _show(report: "Report", as_json: bool) -> None:
         click.echo(f"{report.rejected:,} rejected rows are in {report.rejects_file}", err=True)
     rate = report.read / report.seconds if report.seconds else 0
     click.echo(
-        f"{report.read:,} rows read: {report.written:,} written, {report.unchanged:,} unchanged, {report.older:,} older than stored, "
-        f"{report.rejected:,} rejected; {report.accounts_written:,} accounts, {report.tags_written:,} tags written "
+        f"{report.read:,} rows read: {report.written:,} written, {report.unchanged:,} unchanged, "
+        f"{report.older:,} older than stored, {report.rejected:,} rejected; "
+        f"{report.accounts_written:,} accounts and {report.tags_written:,} tags written "
         f"({report.seconds:.1f} s, {rate:,.0f} rows/s)"
     )
 
