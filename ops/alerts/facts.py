@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from ops.alerts.incidents import Incident
+
 SHOWN_ROWS = 5
 VALUE_LENGTH = 80
-WITHHELD = "(withheld: a ticket's own words, see CX_QUOTE_IN_ALERTS)"
+WITHHELD = "(withheld)"
+WITHHELD_NOTE = "A ticket's own words are withheld unless CX_QUOTE_IN_ALERTS is true."
 # Text of these fields is a word of the contract or an identifier; any other text may be what a customer wrote.
 IMPERSONAL_FIELDS = frozenset({
     "event_id", "occurred_at", "updated_at", "landed_at", "source_system", "ticket_id", "account_id", "sentiment",
@@ -48,7 +51,12 @@ def since(details: Mapping[str, Any], opened_at: datetime) -> datetime:
         began = datetime.fromisoformat(str(details.get("since")))
     except ValueError:
         return opened_at
-    return min(began, opened_at) if began.tzinfo else opened_at
+    return min(began, opened_at) if began.tzinfo and began.year >= 2000 else opened_at
+
+
+def lasted(incident: Incident, now: datetime) -> str:
+    """How long an incident lasted, or lasts until now, in words."""
+    return span((incident.over_at or now) - since(incident.details, incident.opened_at))
 
 
 def further(details: Mapping[str, Any], with_quotes: bool) -> list[tuple[str, str]]:

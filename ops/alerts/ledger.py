@@ -16,7 +16,9 @@ from ops.alerts.routes import Routes
 
 BATCH = 1000  # notices read in one transaction
 
-NOTICE_COLUMNS = ", ".join(field.name for field in fields(Notice))
+# A writer's mistake in details must not stop the alerts of all others.
+OBJECT = "case jsonb_typeof(details) when 'object' then details else '{}' end as details"
+NOTICE_COLUMNS = ", ".join(OBJECT if field.name == "details" else field.name for field in fields(Notice))
 STORED = [field.name for field in fields(Incident) if field.name not in ("incident_id", "flagged")]
 INCIDENT_COLUMNS = (
     ", ".join(f"incidents.{name}" for name in (*STORED, "incident_id"))

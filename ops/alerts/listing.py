@@ -73,7 +73,7 @@ _TEXTS = (("to do", "remedy"), ("data docs", "data_docs"), ("runbook", "runbook"
 
 
 def _listed(incident: Incident, zone: tzinfo, now: datetime) -> list[str]:
-    length = facts.span((incident.over_at or now) - incident.opened_at)
+    length = facts.lasted(incident, now)
     lasting = f"over, lasted {length}" if incident.over_at else f"open for {length}"
     head = f"{incident.incident_id:>5}  {incident.severity:8}  {lasting:24}  {one_line(incident.owner)}"
     why = f"  ({incident.quiet_reason})" if incident.quiet_reason else ""
@@ -83,7 +83,7 @@ def _listed(incident: Incident, zone: tzinfo, now: datetime) -> list[str]:
 def _state(incident: Incident, zone: tzinfo) -> str:
     if incident.over_at is None:
         return "open"
-    return f"over since {facts.moment(incident.over_at, zone)}, lasted {facts.span(incident.over_at - incident.opened_at)}"
+    return f"over since {facts.moment(incident.over_at, zone)}, lasted {facts.lasted(incident, incident.over_at)}"
 
 
 def _told(incident: Incident, zone: tzinfo) -> str:

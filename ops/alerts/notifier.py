@@ -69,13 +69,13 @@ class Warehouse:
         """Do one piece of work, in a thread, alone on the connection.
 
         Raises:
-            psycopg.OperationalError: the warehouse is away, or another notifier holds the lock.
+            psycopg.Error: the warehouse is away or not migrated yet, or another notifier holds the lock.
         """
         async with self._turn:
             try:
                 connection = await asyncio.to_thread(self._open)
                 return await asyncio.to_thread(work, connection, *args, **kwargs)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, psycopg.InterfaceError):
                 self.close()
                 raise
 
@@ -128,8 +128,8 @@ class Notifier:
                 if trouble:
                     log.info("%s goes on", name)
                 trouble = ""
-            except psycopg.OperationalError as error:
-                more, said = False, str(error).strip()
+            except psycopg.Error as error:
+                more, said = False, " ".join(str(error).split())
                 if said != trouble:
                     log.warning("%s waits for the warehouse: %s", name, said)
                 trouble = said

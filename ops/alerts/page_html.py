@@ -25,7 +25,10 @@ h2 { font-size: 1.05rem; margin: 1.75rem 0 0.5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.3rem 1.25rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
-th, td { text-align: left; padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+.scroll { overflow-x: auto; }
+th, td { text-align: left; padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: break-word; white-space: nowrap; }
+td.value { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 th { color: var(--soft); font-weight: 500; }
 code { font: 0.92em ui-monospace, "Liberation Mono", monospace; }
 a { color: var(--accent); }
@@ -39,6 +42,8 @@ button { margin-top: 1.25rem; padding: 0.6rem 1.2rem; font: inherit; font-weight
   background: var(--accent); border: 0; border-radius: 6px; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .notice { border-left: 4px solid var(--accent); padding: 0.5rem 0 0.5rem 1rem; margin: 1.25rem 0; }
+.notice p { margin: 0.25rem 0; }
+main > .notice:first-child { margin-top: 0; }
 .problem { border-color: var(--mark); }
 @media (max-width: 40rem) { main { margin: 0; border: 0; border-radius: 0; padding: 1.25rem; } }
 """
@@ -109,11 +114,13 @@ def _rows(incident: Incident, with_quotes: bool) -> str:
         return ""
     lines = "".join(
         f"<tr><td><code>{escape(row.ticket)}</code></td><td>{escape(row.field)}</td>"
-        f"<td>{escape(row.value)}</td><td>{_evidence(row.evidence_url)}</td></tr>"
+        f'<td class="value">{escape(row.value)}</td><td>{_evidence(row.evidence_url)}</td></tr>'
         for row in rows
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Ticket", "Field", "Value", "Evidence"))
-    return f"<h2>Failing rows</h2><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    note = f'<p class="hint">{escape(facts.WITHHELD_NOTE)}</p>' if any(row.value == facts.WITHHELD for row in rows) else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<h2>Failing rows</h2><div class="scroll">{table}</div>{note}'
 
 
 def _evidence(url: str) -> str:

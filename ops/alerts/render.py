@@ -47,13 +47,13 @@ def headline(kind: str, incident: Incident, now: datetime) -> str:
     """Severity and what is new, in words that need no colour."""
     name = f"incident {incident.incident_id}"
     if incident.over_at is not None:
-        news = f"{name} is over after {facts.span(incident.over_at - incident.opened_at)}"
+        news = f"{name} is over after {facts.lasted(incident, now)}"
         return f"Over: {news}" if incident.told_as else f"Over before this could be told: {news} ({incident.severity})"
     news = {
         letters.NEW: f"new {name}",
         letters.AGAIN: f"{name} is back",
         letters.WORSE: f"{name} grew worse",
-        letters.REMINDER: f"{name} still open after {facts.span(now - incident.opened_at)}",
+        letters.REMINDER: f"{name} still open after {facts.lasted(incident, now)}",
     }.get(kind, name)
     return f"{incident.severity.capitalize()}: {news}"
 
@@ -75,7 +75,8 @@ def _single(kind: str, incident: Incident, envelope: Envelope) -> Payload:
 def _group(incidents: Sequence[Incident], envelope: Envelope) -> Payload:
     ordered = sorted(incidents, key=lambda incident: (not incident.is_open, -rank(incident.severity), incident.incident_id))
     open_count = sum(incident.is_open for incident in ordered)
-    title = f"{open_count} incidents are open, {len(ordered) - open_count} over: one message for all"
+    over = f", {len(ordered) - open_count} over" if open_count < len(ordered) else ""
+    title = f"{open_count} incidents are open{over}: one message for all"
     blocks = [{"type": "header", "text": {"type": "plain_text", "text": plain(title, 150), "emoji": False}}]
     if envelope.mentions:
         blocks.append(_section(" ".join(envelope.mentions)[:2900]))
@@ -98,7 +99,7 @@ def _fields(incident: Incident, envelope: Envelope) -> list[str]:
         ("Severity", incident.severity.capitalize()),
         ("Owner", prose(incident.owner, 200)),
         ("Since", facts.moment(began, envelope.zone)),
-        ("Over since", f"{facts.moment(ended, envelope.zone)}, lasted {facts.span(ended - incident.opened_at)}" if ended else ""),
+        ("Over since", f"{facts.moment(ended, envelope.zone)}, lasted {facts.lasted(incident, envelope.now)}" if ended else ""),
         ("Affected", f"{count:,}" if count is not None else ""),
         ("Noticed", f"{incident.occurrences:,} times" if incident.occurrences > 1 else ""),
         ("Came back", f"{incident.reopened:,} times" if incident.reopened > 1 else ""),
@@ -111,7 +112,8 @@ def _rows(incident: Incident, envelope: Envelope) -> str:
     lines = [f"•  {_row(row)}" for row in rows]
     total = facts.affected(incident.details)
     title = f"*Failing rows* ({len(rows)} of {total:,})" if total and total > len(rows) else "*Failing rows*"
-    return "\n".join([title, *lines]) if lines else ""
+    note = [facts.WITHHELD_NOTE] if any(row.value == facts.WITHHELD for row in rows) else []
+    return "\n".join([title, *lines, *note]) if lines else ""
 
 
 def _row(row: facts.FailingRow) -> str:
@@ -156,11 +158,11 @@ def _repeat(envelope: Envelope) -> str:
 
 
 def _listed(incident: Incident, envelope: Envelope) -> str:
-    state = "" if incident.over_at is None else f", over after {facts.span(incident.over_at - incident.opened_at)}"
-    named = (f"*{incident.severity.capitalize()}{state}*", f"incident {incident.incident_id}", prose(incident.owner, 80))
-    head = _SEPARATOR.join(named)
+    state = "" if incident.is_open else f", over after {facts.lasted(incident, envelope.now)}"
     flag = link(envelope.flag_links.get(incident.incident_id, ""), "Not a problem?", 800)
-    return f"{head}\n{prose(incident.summary, 400)}" + (f"\n{flag}" if flag else "")
+    severity = f"*{incident.severity.capitalize()}{state}*"
+    head = (severity, f"incident {incident.incident_id}", prose(incident.owner, 80), flag)
+    return f"{_SEPARATOR.join(part for part in head if part)}\n{prose(incident.summary, 400)}"
 
 
 def _payload(text: str, blocks: list[Payload]) -> Payload:

@@ -150,6 +150,8 @@ def _warehouse() -> "Iterator[Connection[Any]]":
             yield connection
     except psycopg.OperationalError as error:
         _stop(f"the warehouse does not answer: {' '.join(str(error).split())}")
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        _stop("this warehouse has no alert tables yet: `cx up` or `cx prepare` makes them")
 
 
 def _zone() -> ZoneInfo:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ops.stack import postgres
 from tests.conftest import wait_until
 from tests.fakes import slack
 from tests.integration.alerts.conftest import Warehouse, cx, environment, notifying
@@ -89,6 +90,24 @@ def test_a_warehouse_that_is_away_is_said_in_one_line() -> None:
     done = cx("list", env=environment("postgresql://cx:x@127.0.0.1:9/warehouse"))
     assert (done.returncode, "the warehouse does not answer" in done.stderr) == (2, True)
     assert "Traceback" not in done.stderr
+
+
+def test_a_warehouse_without_tables_is_said_in_one_line(server: postgres.Server) -> None:
+    """A database that was never migrated: exit code 2 and what to do."""
+    done = cx("list", env=environment(server.url("postgres")))
+    assert (done.returncode, "has no alert tables yet" in done.stderr) == (2, True)
+
+
+def test_a_broken_channel_is_listed(warehouse: Warehouse, fake: slack.FakeSlack) -> None:
+    """While Slack refuses, the list names the channel, since when, and Slack's own words."""
+    fake.always = slack.ARCHIVED
+    with notifying(warehouse.url, fake.address):
+        warehouse.notice("gate:volume")
+        wait_until(lambda: warehouse.letters() == ["failed"], 20, "the letter being marked")
+    listed = cx("list", env=environment(warehouse.url)).stdout
+    assert "channel default is broken since" in listed
+    assert "410 channel_is_archived" in listed
+    assert "1 letters wait" in listed
 
 
 def test_a_bad_routes_file_is_named_with_its_key(warehouse: Warehouse, tmp_path: Path) -> None:
