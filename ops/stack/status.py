@@ -15,6 +15,7 @@ from ops.stack.topics import TOPICS
 Facts = dict[str, Any]
 LOOK_SECONDS = 6.0
 OUTBOX_PATIENCE_SECONDS = 60.0
+FLAPPING_FAILURES = 3
 UNREADABLE = "unreadable"
 
 
@@ -59,7 +60,14 @@ def _connector(connect_url: str) -> Facts | None:
 
 
 def _part(part: Facts) -> Facts:
-    return {"up": part["phase"] == "up", **part}
+    # A part that dies again and again is up only between two deaths; a healthy minute clears its failures.
+    return {"up": part["phase"] == "up" and part["failures"] < FLAPPING_FAILURES, **part}
+
+
+def part_problems(parts: Facts) -> list[str]:
+    """Which parts are not up, of those the supervisor describes."""
+    seen = {name: _part(part) for name, part in parts.items()}
+    return [_part_problem(name, part) for name, part in seen.items() if not part["up"]]
 
 
 def nothing_runs(facts: Facts) -> bool:
@@ -70,7 +78,7 @@ def nothing_runs(facts: Facts) -> bool:
 def problems(facts: Facts) -> list[str]:
     """What is not well, one sentence each; empty: all is well."""
     return [
-        *(_part_problem(name, part) for name, part in facts["parts"].items() if not part["up"]),
+        *part_problems(facts["parts"]),
         *_unreadable_problems(facts),
         *_connector_problems(facts["connector"]),
         *_slot_problems(facts["slot"]),
@@ -81,7 +89,8 @@ def problems(facts: Facts) -> list[str]:
 
 def _part_problem(name: str, part: Facts) -> str:
     why = f", last: {part['last_exit']}" if part["last_exit"] else ""
-    return f"{name} is {part['phase']} ({part['restarts']} restarts{why}); see .run/logs/{name}.log"
+    phase = "up, but keeps dying" if part["phase"] == "up" else part["phase"]
+    return f"{name} is {phase} ({part['restarts']} restarts{why}); see .run/logs/{name}.log"
 
 
 def _unreadable_problems(facts: Facts) -> list[str]:

@@ -1,0 +1,192 @@
+"""`cx demo`: everything once, on the sample tickets, and what a person wants to see of it."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops import settings
+from ops.cli import BAD_DATA, COULD_NOT_RUN
+
+if TYPE_CHECKING:
+    from ops.stack.coverage import Coverage
+    from ops.stack.layout import Stack
+
+SAMPLE = settings.PROJECT_DIRECTORY / "connectors" / "sample" / "tickets.csv"
+PUBLISH_SECONDS = 180.0
+SAY_EVERY_SECONDS = 5.0
+
+OUTCOMES = """
+select outcome, records
+from (
+    select sum(applied), sum(duplicate), sum(stale), sum(conflict), sum(rejected), sum(deleted) from landing.consumed_records
+) as total (applied, duplicate, stale, conflict, rejected, deleted)
+cross join lateral (
+    values ('applied', applied), ('duplicate', duplicate), ('stale', stale),
+    ('conflict', conflict), ('rejected', rejected), ('deleted', deleted)
+) as counted (outcome, records)
+"""
+DRIVERS = """
+with days as (
+    select driver, signal_count, positive_count, neutral_count, negative_count, high_churn_count, worst_evidence_url, signal_date
+    from marts.fct_driver_sentiment_daily
+    where signal_date > (select max(signal_date) from marts.fct_driver_sentiment_daily) - 7
+)
+
+select
+    driver,
+    sum(signal_count) as tickets,
+    sum(positive_count) as positive,
+    sum(neutral_count) as neutral,
+    sum(negative_count) as negative,
+    to_char(100.0 * (sum(positive_count) - sum(negative_count)) / sum(signal_count), 'S990') as net,
+    sum(high_churn_count) as churn,
+    (array_agg(worst_evidence_url order by negative_count desc, signal_date desc))[1] as evidence
+from days
+group by driver
+order by sum(negative_count) desc
+"""
+LATENCY = """
+with newest as (
+    select coalesce(store_committed_at, updated_at) as stored_at, landed_at, landed_xid
+    from landing.ticket_signal_versions
+    order by landed_at desc
+    limit 5000
+),
+
+timed as (
+    select newest.landed_at - newest.stored_at as landing, first_publication.at - newest.stored_at as publishing
+    from newest
+    cross join lateral (
+        select at from marts.publications
+        where at >= newest.landed_at and pg_visible_in_snapshot(newest.landed_xid, to_snapshot)
+        order by id
+        limit 1
+    ) as first_publication
+)
+
+select
+    to_char(extract(epoch from percentile_disc(0.5) within group (order by landing)), '990.0'),
+    to_char(extract(epoch from percentile_disc(0.95) within group (order by landing)), '990.0'),
+    to_char(extract(epoch from percentile_disc(0.5) within group (order by publishing)), '990.0'),
+    to_char(extract(epoch from percentile_disc(0.95) within group (order by publishing)), '990.0')
+from timed
+"""
+DEAD_LETTERS = """
+select reason, count(*), min(detail), min(remedy)
+from landing.dead_letters
+where status = 'open'
+group by reason
+order by 2 desc, 1
+limit 5
+"""
+
+
+@click.command()
+def demo() -> None:
+    """Start everything, import the sample tickets, wait until the marts are published, and show them."""
+    from ops.cli.up import bring_up
+    from ops.stack import layout, postgres
+
+    run_directory = Path(settings.load().run_directory).resolve()
+    began = time.monotonic()
+    try:
+        bring_up(run_directory)
+    except (layout.StackError, postgres.PostgresMissing) as error:
+        click.echo(f"cx demo: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)
+    stack = layout.load(run_directory)
+    assert stack is not None  # noqa: S101 - bring_up has prepared it
+    import_sample(stack)
+    wait_until_published(stack)
+    show(stack)
+    click.echo(f"\nThis took {time.monotonic() - began:.0f} s.")
+
+
+def import_sample(stack: "Stack") -> None:
+    """Write the sample into the store. Its times are ages, counted from the first demo: a second one changes nothing."""
+    end = stack.run_directory / "demo.end"
+    if not end.exists():
+        end.write_text(datetime.now(UTC).isoformat(timespec="seconds"))
+    click.echo(f"importing {SAMPLE.relative_to(settings.PROJECT_DIRECTORY)} into the enrichment store")
+    rejects = str(stack.run_directory / "demo.rejects.csv")
+    command = [str(Path(sys.executable).with_name("cx")), "import", str(SAMPLE), "--map", "sample", "--allow-rejects"]
+    command += ["--end", end.read_text(), "--rejects", rejects]
+    done = subprocess.run(command, check=False, env={**os.environ, **stack.settings()})
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def wait_until_published(stack: "Stack") -> None:
+    """Return when every ticket of the store has landed and the newest publication holds all that landed; say how far it is."""
+    from ops.stack import coverage
+
+    deadline, said_at = time.monotonic() + PUBLISH_SECONDS, float("-inf")
+    while True:
+        seen = coverage.look(stack.server.url("store"), stack.server.url("warehouse"))
+        if seen.is_complete:
+            click.echo(f"all {seen.tickets:,} tickets have arrived and are published")
+            return
+        if time.monotonic() - said_at > SAY_EVERY_SECONDS:
+            click.echo("  " + "; ".join([f"{seen.arrived:,} of {seen.tickets:,} tickets have landed", *_hindrances(stack, seen)]))
+            said_at = time.monotonic()
+        if time.monotonic() > deadline:
+            click.echo(f"cx demo: not published within {PUBLISH_SECONDS:g} s: see `cx status` and .run/logs", err=True)
+            sys.exit(BAD_DATA)
+        time.sleep(0.25)
+
+
+def _hindrances(stack: "Stack", seen: "Coverage") -> list[str]:
+    from ops.stack import detached, status
+
+    publishing = seen.hindrance or ("the publisher is at work" if seen.arrived == seen.tickets else "")
+    return [*filter(None, [publishing]), *status.part_problems(detached.read_state(stack.run_directory).get("parts", {}))]
+
+
+def show(stack: "Stack") -> None:
+    """Print outcomes, the driver table, latency, dead letters, and how to go on."""
+    import psycopg
+
+    with psycopg.connect(stack.server.url("warehouse")) as warehouse:
+        outcomes = warehouse.execute(OUTCOMES).fetchall()
+        drivers = warehouse.execute(DRIVERS).fetchall()
+        latency = warehouse.execute(LATENCY).fetchone()
+        letters = warehouse.execute(DEAD_LETTERS).fetchall()
+    table("What became of every record", ["outcome", "records"], outcomes)
+    columns = ["driver", "tickets", "positive", "neutral", "negative", "net %", "high churn", "one click to the evidence"]
+    table("Drivers and sentiment, last 7 days (marts.fct_driver_sentiment_daily)", columns, drivers)
+    if latency:
+        table("Seconds from the store's commit", ["landed p50", "landed p95", "published p50", "published p95"], [latency])
+    table("Dead letters (landing.dead_letters)", ["reason", "count", "for example", "what to do"], letters)
+    click.echo(next_steps(stack))
+
+
+def table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> None:
+    """One table on the terminal; numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for place, name in enumerate(columns):
+        is_number = bool(rows) and not isinstance(rows[0][place], str)
+        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row))
+    console = Console()
+    Console(width=max(console.width, 130)).print(drawn)
+
+
+def next_steps(stack: "Stack") -> str:
+    """How to connect, look and stop."""
+    return "\n".join(
+        [
+            "Connect BI as bi_reader (reads schema marts only):",
+            f"  {stack.psql()}",
+            "Look:  .venv/bin/cx status        Traffic:  .venv/bin/cx simulate --rate 20 --for 60        Stop:  make down",
+        ]
+    )
