@@ -56,6 +56,11 @@ class Validator:
         self.results[suite.name] = validated
         return {result.expectation_config.meta["name"]: raw(result) for result in validated.results}
 
+    def close(self) -> None:
+        """Close the connections that the context keeps."""
+        if self._source is not None:
+            self._source.get_engine().dispose()
+
     def _validate(self, suite: Suite) -> Any:
         asset_name = f"{suite.name} window"
         context = self.context

@@ -15,6 +15,7 @@ from expectations.publish import lock
 from expectations.publish.cycle import Cycle, Outcome
 from expectations.publish.shape import Mart
 from expectations.window import Window
+from tests.conftest import wait_until
 
 SIGNALS = Mart("fct_ticket_signals", ("source_system", "ticket_id"), "touched_tickets")
 DRIVERS = Mart("fct_drivers", ("driver",))
@@ -58,8 +59,8 @@ insert into landing.ticket_signals (
     kafka_partition, kafka_offset, store_committed_at
 )
 select
-    gen_random_uuid(), now(), 'zendesk', 'T-' || number, 'A-1', 'negative', 'low', 'high', array['billing'], 'billing', %(driver)s,
-    '{}', 'https://evidence.example/T-' || number, 'too expensive', 'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
+    gen_random_uuid(), now(), 'zendesk', 'T-' || number, 'A-1', 'negative', 'low', 'high', array['billing'], 'billing',
+    %(driver)s, '{}', 'https://evidence.example/T-' || number, 'too expensive', 'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
     0, number, now()
 from generate_series(%(first)s::int, %(last)s::int) as number
 on conflict (source_system, ticket_id) do update set
@@ -94,7 +95,9 @@ class ScriptedGate:
     def policy(self) -> Policy:
         return Policy({}, Quarantine(), self.timing)
 
-    def review(self, connection: psycopg.Connection, suite_name: str, window: Window, marts: Sequence[Mart], now: datetime) -> Review:
+    def review(
+        self, connection: psycopg.Connection, suite_name: str, window: Window, marts: Sequence[Mart], now: datetime
+    ) -> Review:
         return Review((self.failing.get(suite_name, a_result(suite_name)),))
 
     def document(self, failed: Sequence[str], run_name: str) -> dict[str, str]:
@@ -126,11 +129,25 @@ class Warehouse:
             return cursor.fetchall() if cursor.description else []
 
     def cycle(self, announce: Callable[[str], None] = lambda stage: None) -> Outcome:
-        connection = lock.connect(self.url)
+        connection = self.connect()
         try:
             return Cycle(connection, self.builder, self.gate, announce).run()
         finally:
             connection.close()
+
+    def connect(self) -> psycopg.Connection:
+        """The publisher's connection; a killed predecessor's session may need a moment to end."""
+        connections: list[psycopg.Connection] = []
+
+        def attempt() -> bool:
+            try:
+                connections.append(lock.connect(self.url))
+            except lock.Occupied:
+                return False
+            return True
+
+        wait_until(attempt, 10, "the publisher's lock being free")
+        return connections[0]
 
     def marts(self) -> dict[str, list[tuple]]:
         """Every row of both marts and where it lies, so that even an unchanged rewrite shows."""

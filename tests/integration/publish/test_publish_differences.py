@@ -12,7 +12,9 @@ def test_the_first_publish_makes_the_marts_readable_for_bi(warehouse: Warehouse)
     assert outcome.result == "published", outcome.message
     assert warehouse.drivers() == {"pricing": 10}
     assert warehouse.execute("select has_table_privilege('bi_reader', 'marts.fct_ticket_signals', 'select')") == [(True,)]
-    comments = "select obj_description('marts.fct_ticket_signals'::regclass), col_description('marts.fct_ticket_signals'::regclass, 3)"
+    comments = (
+        "select obj_description('marts.fct_ticket_signals'::regclass), col_description('marts.fct_ticket_signals'::regclass, 3)"
+    )
     assert warehouse.execute(comments) == [("One row per ticket.", "Why the customer wrote.")]
     assert warehouse.execute("select gate_result, rows_changed -> 'fct_ticket_signals' from marts.publications") == [
         ("passed", {"inserted": 10, "updated": 0, "deleted": 0})
@@ -23,12 +25,12 @@ def test_only_rows_that_differ_are_written(warehouse: Warehouse) -> None:
     """A second publish rewrites the changed ticket and the two totals it touches, nothing else."""
     warehouse.land(1, 10)
     warehouse.cycle()
-    before = dict((row[3], row[:2]) for row in warehouse.marts()["fct_ticket_signals"])
+    before = {row[3]: row[:2] for row in warehouse.marts()["fct_ticket_signals"]}
     warehouse.land(3, 3, driver="shipping", version=2)
 
     outcome = warehouse.cycle()
 
-    after = dict((row[3], row[:2]) for row in warehouse.marts()["fct_ticket_signals"])
+    after = {row[3]: row[:2] for row in warehouse.marts()["fct_ticket_signals"]}
     assert outcome.published is not None
     assert outcome.published.rows_changed["fct_ticket_signals"] == {"inserted": 0, "updated": 1, "deleted": 0}
     assert {ticket for ticket in after if after[ticket] != before[ticket]} == {"T-3"}
@@ -41,7 +43,9 @@ def test_a_deleted_ticket_leaves_the_marts(warehouse: Warehouse) -> None:
     warehouse.land(3, 3, driver="shipping")
     warehouse.cycle()
     warehouse.execute("delete from landing.ticket_signals where ticket_id = 'T-3'")
-    warehouse.execute("insert into landing.deleted_tickets (source_system, ticket_id, deleted_position) values ('zendesk', 'T-3', 9)")
+    warehouse.execute(
+        "insert into landing.deleted_tickets (source_system, ticket_id, deleted_position) values ('zendesk', 'T-3', 9)"
+    )
 
     warehouse.cycle()
 
@@ -67,9 +71,9 @@ def test_views_grants_and_table_identity_survive(warehouse: Warehouse) -> None:
 
     assert outcome.result == "published", outcome.message
     assert warehouse.execute("select * from public.my_view") == [("pricing", 8)]
-    assert warehouse.execute("select driver, share, col_description('marts.fct_drivers'::regclass, 3) from marts.fct_drivers") == [
-        ("pricing", 1, "Part of all tickets.")
-    ]
+    assert warehouse.execute(
+        "select driver, share, col_description('marts.fct_drivers'::regclass, 3) from marts.fct_drivers"
+    ) == [("pricing", 1, "Part of all tickets.")]
     assert warehouse.execute("select 'marts.fct_drivers'::regclass::oid") == identity
     assert warehouse.execute("select has_table_privilege('analyst_of_publish_test', 'marts.fct_drivers', 'select')") == [(True,)]
 
