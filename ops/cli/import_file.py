@@ -72,10 +72,10 @@ def import_file(  # noqa: PLR0917 - click passes them by name
 
 @contextmanager
 def _prepared(file: Path, mapping_name: str, dry_run: bool, end: datetime) -> "Iterator[Import]":
-    from connectors.imports import mapping as mappings
+    from connectors.imports import mapping_file
     from connectors.imports.run import Import
 
-    mapping = mappings.load(mappings.find(mapping_name))
+    mapping = mapping_file.load(mapping_file.find(mapping_name))
     looks_up = mapping.taxonomy is not None and mapping.taxonomy.from_store
     known = settings.load()
     store_url = known.require("store_url").store_url if looks_up or not dry_run else None
