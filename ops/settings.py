@@ -43,6 +43,7 @@ class Settings:
     flag_bind: str = "127.0.0.1"  # address that the flag page and its metrics listen on
     data_docs_url: str = ""  # where Data Docs are served; empty: file:// links
     worker_metrics_port: str = "0"  # 0: a free port, written to .run/stack.env by `cx up`
+    failpoint: str = ""  # a place of stream/failpoints.py at which the worker kills itself; for fault tests
     consumer_group: str = "cx-signals"
     publish_every_seconds: str = "2"
     publish_policy: str = ""  # path of the policy file; empty: expectations/policy.yml

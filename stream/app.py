@@ -1,6 +1,7 @@
 """The Faust app: reads the captured tables' topics, hands each fetch to the pipeline, and only then lets offsets move."""
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,15 +33,20 @@ class AppSettings:
     commit_interval_seconds: float = 0.5
 
 
-class StreamApp(faust.App):
-    """A Faust app that reads by whole fetches."""
+class StreamApp(faust.App):  # type: ignore[misc]  # faust has no types
+    """A Faust app that reads by whole fetches. `busy` is held while a batch is landed and reported."""
+
+    busy: asyncio.Lock
 
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: AppSettings, pipeline: Pipeline) -> StreamApp:
-    """Build the app. Nothing runs until it is started."""
+def create_app(settings: AppSettings, pipeline: Pipeline, on_failure: Callable[[BaseException], None]) -> StreamApp:
+    """Build the app; nothing runs until it is started.
+
+    `on_failure` is told what made landing impossible; from then on nothing more is read and no offset moves.
+    """
     app = StreamApp(
         settings.group,
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
@@ -63,18 +69,29 @@ def create_app(settings: AppSettings, pipeline: Pipeline) -> StreamApp:
         value_serializer="raw",
         key_serializer="raw",
     )
+    app.busy = asyncio.Lock()
     topic = app.topic(*settings.topics, value_serializer="raw", key_serializer="raw", internal=False)
 
-    @app.agent(topic, name="land", concurrency=1)
+    @app.agent(topic, name="land", concurrency=1)  # type: ignore[untyped-decorator]
     async def land(stream: Any) -> None:
         async for event in stream.noack().events():
-            records: list[Record] = event.value
-            await pipeline.land(records)
-            consumer: BatchConsumer = app.consumer
-            consumer.landed(next_offsets(records), event.message.generation_id)
-            event.ack()
+            async with app.busy:
+                await _land(app, pipeline, event, on_failure)
 
     return app
+
+
+async def _land(app: StreamApp, pipeline: Pipeline, event: Any, on_failure: Callable[[BaseException], None]) -> None:
+    """Land one fetch, then report it. The only place from which offsets move (rule 8)."""
+    records: list[Record] = event.value
+    try:
+        await pipeline.land(records)
+    except Exception as error:  # noqa: BLE001  # whatever it is, Faust must not see it: it would go on with the next
+        on_failure(error)
+        await asyncio.Event().wait()
+    consumer: BatchConsumer = app.consumer
+    consumer.landed(next_offsets(records), event.message.generation_id)
+    event.ack()
 
 
 def next_offsets(records: Sequence[Record]) -> dict[TP, int]:

@@ -13,7 +13,7 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, Message
 
 
-class BatchConsumer(Consumer):
+class BatchConsumer(Consumer):  # type: ignore[misc]  # faust has no types
     """Yields one message per fetch; commits what `landed` was told, nothing else."""
 
     LINGER_SECONDS = 0.02  # a small fetch waits this long for company: one transaction instead of many
@@ -73,8 +73,15 @@ class BatchConsumer(Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Fetches leave no gaps that matter: landed offsets are absolute."""
 
+    async def waiting(self) -> dict[TP, int]:
+        """Records behind what has landed, or behind the place where reading starts, in each assigned partition."""
+        partitions = list(self.assignment())
+        ends = await self.highwaters(*partitions)
+        starts = {tp: self._landed.get(tp) or await self.position(tp) or 0 for tp in partitions}
+        return {tp: max(0, ends.get(tp, 0) - starts[tp]) for tp in partitions}
 
-class BatchTransport(Transport):
+
+class BatchTransport(Transport):  # type: ignore[misc]
     """Kafka, by whole fetches."""
 
     Consumer = BatchConsumer

@@ -1,36 +1,178 @@
-"""From fetched records to landed records: decode, land, publish the dead letters, observe, and retry what can be retried."""
+"""From fetched records to landed records: decode, check the breaker, land, publish dead letters. Retries in place.
+
+An exception that leaves `land` stops the worker; the batch is then read again by the next one (rule 8).
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from time import perf_counter
+from typing import Protocol, TypeVar
 
+from stream.core.accounting import Partition, is_fresh
+from stream.core.alerts import Alert, breaker_alert, breaker_closed_alert
+from stream.core.backoff import backoff_seconds
 from stream.core.batch import Batch, divide
+from stream.core.breaker import Breaker
+from stream.core.contract.rows import IDENTITIES
 from stream.core.decode import decode
 from stream.core.drift import DriftPolicy
-from stream.core.records import Record
+from stream.core.letters import SIGNALS_TABLE, Letter
+from stream.core.outcomes import Outcome
+from stream.core.reasons import Reason
+from stream.core.records import Change, Decoded, Difference, Record, Rejection
+from stream.errors import BreakerOpen, DriftStop, Misconfigured, RefusedRecord, Unavailable
+from stream.failpoints import Reached
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Landed(Protocol):
+    """What one transaction did."""
+
+    outcomes: dict[int, Outcome]
+    new_letters: list[Letter]
+    seconds: dict[str, float]
 
 
 class Lander(Protocol):
-    """The warehouse, as the pipeline uses it. Blocking."""
+    """The warehouse, as the pipeline uses it. Blocking; raises the errors of stream.errors."""
 
-    def land(self, batch: Batch) -> object: ...
+    def land(self, batch: Batch) -> Landed: ...
+
+    def next_offsets(self, batch: Batch) -> dict[Partition, int]: ...
+
+    def raise_drifts(self, differences: Collection[Difference]) -> None: ...
+
+    def breaker_is_open(self) -> bool: ...
+
+    def open_breaker(self, alert: Alert) -> None: ...
+
+    def close_breaker(self, alert: Alert) -> None: ...
+
+
+class Letterbox(Protocol):
+    """Where dead letters go besides the warehouse."""
+
+    async def publish_pending(self) -> None: ...
+
+
+class Observer(Protocol):
+    """Who counts."""
+
+    def landed(self, batch: Batch, outcomes: Mapping[int, Outcome], seconds: Mapping[str, float]) -> None: ...
+
+    def took(self, stage: str, seconds: float) -> None: ...
+
+    def retried(self) -> None: ...
 
 
 class Pipeline:
-    """Lands batches one after the other, in a thread of its own."""
+    """Lands batches one after the other, the blocking parts in a thread of its own."""
 
-    def __init__(self, lander: Lander, policy: DriftPolicy) -> None:
-        self._lander = lander
-        self._policy = policy
+    def __init__(
+        self, lander: Lander, observer: Observer, policy: DriftPolicy, reached: Reached, *,
+        letterbox: Letterbox, let_through: bool = False,
+    ) -> None:  # fmt: skip
+        self._lander, self._letterbox, self._observer = lander, letterbox, observer
+        self._policy, self._reached = policy, reached
+        self._let_through = let_through
+        self._breaker: Breaker | None = None
+        self._letters_pending = True  # a predecessor may have died between the warehouse and the topic
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="land")
+        self.batches = 0
+        self.retrying = False
 
     async def land(self, records: Sequence[Record]) -> None:
-        """Return once every effect of these records is durable."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._land, records)
+        """Return once every effect of these records is durable. Raises the kinds of StopWorker."""
+        started = perf_counter()
+        decoded = await self._in_thread(lambda: [decode(record, self._policy) for record in records])
+        self._observer.took("decode", perf_counter() - started)
+        await self._retried(lambda: self._in_thread(lambda: self._land(decoded)))
+        self._reached("after_warehouse_commit")
+        if self._letters_pending:
+            await self._retried(self._letterbox.publish_pending)
+            self._letters_pending = False
+        self._reached("before_offset_commit")
+        self.batches += 1
 
-    def _land(self, records: Sequence[Record]) -> None:
-        self._lander.land(divide([decode(record, self._policy) for record in records]))
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _retried(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """The attempt's result, however long the outside world takes to allow it."""
+        for number in itertools.count():
+            try:
+                result = await attempt()
+            except Unavailable as error:
+                self.retrying = True
+                seconds = backoff_seconds(number, random.random())  # noqa: S311  # jitter, not a secret
+                log.warning("%s Attempt %d; the next in %.1f s.", error, number + 1, seconds)
+                self._observer.retried()
+                await asyncio.sleep(seconds)
+            else:
+                self.retrying = False
+                return result
+        raise AssertionError("unreachable")
+
+    def _land(self, decoded: Sequence[Decoded]) -> None:
+        """Land a batch; a record the database refuses is found by halving and becomes a dead letter."""
+        batch = divide(decoded)
+        flood = self._check(batch)
+        try:
+            landed = self._lander.land(batch)
+        except RefusedRecord as error:
+            for part in isolated(decoded, str(error)):
+                self._land(part)
+            return
+        self._letters_pending = self._letters_pending or bool(landed.new_letters)
+        self._observer.landed(batch, landed.outcomes, landed.seconds)
+        self._remember(flood)
+
+    def _check(self, batch: Batch) -> list[bool]:
+        """Whether each ticket record was rejected, in order. Raises when the worker must stop instead of landing them."""
+        stopping = next((one for _, one in batch.rejections if one.stops), None)
+        if stopping is not None:
+            self._lander.raise_drifts(batch.differences)
+            raise DriftStop(f"The drift policy says stop: {stopping.detail} of {stopping.table} ({stopping.reason}).")
+        if self._breaker is None:
+            self._breaker = Breaker(was_open=self._lander.breaker_is_open())
+        rejected = ticket_rejections(batch, {})
+        if self._breaker.trips(rejected) and not self._let_through:
+            # A replay of old letters is not a flood: only records never read before count.
+            rejected = ticket_rejections(batch, self._lander.next_offsets(batch))
+            if self._breaker.trips(rejected):
+                alert = breaker_alert(batch)
+                self._lander.open_breaker(alert)
+                raise BreakerOpen(alert.summary)
+        return rejected
+
+    def _remember(self, rejected: Sequence[bool]) -> None:
+        assert self._breaker is not None
+        self._breaker.landed(rejected)
+        if self._breaker.was_open and self._breaker.is_calm:
+            self._lander.close_breaker(breaker_closed_alert())
+            self._breaker.was_open = False
 
 
-Sleep = Callable[[float], Awaitable[None]]
+def ticket_rejections(batch: Batch, next_offsets: Mapping[Partition, int]) -> list[bool]:
+    """For each record of ticket signals that was never read before, in order: whether it was rejected."""
+    flags = {place: False for place, _ in batch.tickets}
+    flags.update({place: True for place, one in batch.rejections if one.table == SIGNALS_TABLE})
+    return [flags[place] for place in sorted(flags) if is_fresh(batch.records[place], next_offsets)]
+
+
+def isolated(decoded: Sequence[Decoded], error: str) -> list[list[Decoded]]:
+    """Two halves of a refused batch; a single record as a rejection."""
+    if len(decoded) > 1:
+        half = len(decoded) // 2
+        return [list(decoded[:half]), list(decoded[half:])]
+    one = decoded[0]
+    if not isinstance(one, Change):
+        raise Misconfigured(f"The warehouse refuses what is not even a row: {error}")
+    identity = tuple(getattr(one.row, column) for column in IDENTITIES[one.table])
+    return [[Rejection(one.record, one.table, Reason.DATABASE_REFUSED, error, identity, one.position)]]

@@ -3,16 +3,34 @@
 import asyncio
 import logging
 import signal
-import sys
+from asyncio import Event, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from time import monotonic
+from typing import Any
 
+import psycopg
 import yaml
 
-from stream.app import AppSettings, create_app
-from stream.core.drift import DriftPolicy, parse_policy
+from stream.app import AppSettings, StreamApp, create_app
+from stream.core.drift import Action, DriftPolicy, parse_policy
+from stream.edges.dead_letter_topic import DeadLetterTopic
+from stream.edges.metrics import Metrics
+from stream.edges.store import store_differences
 from stream.edges.warehouse.landing import Warehouse
+from stream.errors import DriftStop, StopWorker
+from stream.failpoints import killer
+from stream.letterbox import Letterbox
 from stream.pipeline import Pipeline
+from stream.watchdog import Watchdog, end_when_silent
+
+STOPPED, FAILED = 0, 1
+DRAIN_SECONDS = 20.0  # a batch in flight may take so long to finish after SIGTERM
+SILENCE_SECONDS = 60.0  # of the event loop
+LAG_EVERY_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,32 +42,109 @@ class WorkerSettings:
     group: str
     topics: tuple[str, ...]
     run_directory: str
+    store_url: str = ""  # empty: the store's columns are compared with the contract by the events alone
     metrics_port: int = 0
     instance: str | None = None
+    let_through: bool = False
+    failpoint: str = ""
+    patience_seconds: float = 120.0  # records may wait so long without a batch being landed
 
 
-def run(settings: WorkerSettings) -> None:
-    """Run a worker in the foreground until SIGTERM or SIGINT; exit code 1 when it stopped for another reason."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    sys.exit(asyncio.run(_run(settings)))
+def run(settings: WorkerSettings) -> int:
+    """Run a worker in the foreground; returns 0 after SIGTERM or SIGINT, 1 when it stopped for another reason."""
+    try:
+        return asyncio.run(Worker(settings).run())
+    except StopWorker as error:
+        log.error("%s", error)
+        return FAILED
 
 
-async def _run(settings: WorkerSettings) -> int:
-    policy = read_policy()
-    pipeline = Pipeline(Warehouse(settings.warehouse_url, policy), policy)
-    app = create_app(
-        AppSettings(
-            settings.bootstrap, settings.group, settings.topics, f"{settings.run_directory}/faust", instance=settings.instance
-        ),
-        pipeline,
-    )
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await app.start()
-    await stop.wait()
-    await app.stop()
-    return 0
+class Worker:
+    """One worker process."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        policy, reached = read_policy(), killer(settings.failpoint)
+        self._warehouse = Warehouse(settings.warehouse_url, policy, reached)
+        self._topic = DeadLetterTopic(settings.bootstrap)
+        self._metrics = Metrics()
+        self._policy = policy
+        self._pipeline = Pipeline(
+            self._warehouse, self._metrics, policy, reached, letterbox=Letterbox(self._warehouse, self._topic),
+            let_through=settings.let_through,
+        )  # fmt: skip
+
+    async def run(self) -> int:
+        """Read and land until told to stop."""
+        self._check_store()
+        self._stop, self._failure = Event(), Future[None]()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        port = self._metrics.serve(self._settings.metrics_port)
+        log.info("metrics on http://127.0.0.1:%d/metrics", port)
+        app = create_app(self._app_settings(), self._pipeline, self._fail)
+        await app.start()
+        watch: Future[None] = asyncio.create_task(self._watch(app))
+        stop: Future[Any] = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([stop, watch, self._failure], return_when=asyncio.FIRST_COMPLETED)
+        stopped = self._stop.is_set()
+        if self._failure.done():
+            log.error("%s", self._failure.exception())
+        watch.cancel()
+        await self._end(app, drain=stopped)
+        return STOPPED if stopped else FAILED
+
+    def _app_settings(self) -> AppSettings:
+        known = self._settings
+        return AppSettings(known.bootstrap, known.group, known.topics, f"{known.run_directory}/faust", instance=known.instance)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def _check_store(self) -> None:
+        """Compare the store's columns with the contract before anything is read."""
+        if not self._settings.store_url:
+            return
+        try:
+            differences = store_differences(self._settings.store_url)
+        except psycopg.Error as error:
+            log.warning("The store's columns cannot be compared with the contract now: %s", error)
+            return
+        self._warehouse.raise_drifts(differences)
+        stopping = [difference for difference in differences if self._policy.action(difference) == Action.STOP]
+        if stopping:
+            raise DriftStop(f"The drift policy says stop: {', '.join(map(str, stopping))}")
+
+    async def _watch(self, app: StreamApp) -> None:
+        """Return when the app crashed or hangs; show the lag meanwhile."""
+        pulse = end_when_silent(SILENCE_SECONDS)
+        watchdog = Watchdog(self._settings.patience_seconds, monotonic())
+        while not app.crashed:
+            pulse.give()
+            with suppress(Exception):  # no answer is no sign of a hang: the broker may be away
+                waiting = await asyncio.wait_for(app.consumer.waiting(), LAG_EVERY_SECONDS * 2)
+                self._metrics.lag({(tp.topic, tp.partition): records for tp, records in waiting.items()})
+                total = sum(waiting.values()) + app.busy.locked()
+                if watchdog.is_stuck(
+                    monotonic(), batches=self._pipeline.batches, waiting_records=total, retrying=self._pipeline.retrying
+                ):
+                    log.error("%d records wait and nothing was landed for %g s", total, self._settings.patience_seconds)
+                    return
+            await asyncio.sleep(LAG_EVERY_SECONDS)
+        log.error("the consumer crashed: %r", app.crash_reason)
+
+    async def _end(self, app: StreamApp, drain: bool) -> None:
+        """Finish the batch in flight and commit its offsets, when asked to; then leave the group."""
+        with suppress(TimeoutError):
+            if drain:
+                await asyncio.wait_for(app.busy.acquire(), DRAIN_SECONDS)
+                await asyncio.wait_for(app.consumer.commit(), DRAIN_SECONDS)
+        app.conf.stream_wait_empty = False  # what is still in flight now will be read again
+        with suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), DRAIN_SECONDS)
+        await self._topic.stop()
+        self._warehouse.close()
 
 
 def read_policy() -> DriftPolicy:

@@ -1,5 +1,9 @@
 """`cx worker`: the stream worker, in the foreground. Run more of them to share the partitions."""
 
+import logging
+import os
+import sys
+
 import click
 
 from ops import settings as settings_module
@@ -8,20 +12,34 @@ TOPICS = ("cx.enrichment.ticket_signals", "cx.enrichment.tag_taxonomy", "cx.enri
 
 
 @click.command()
-@click.option("--instance", default=None, help="Static group membership: a restarted worker of this name gets its partitions back.")
-def worker(instance: str | None) -> None:
-    """Read the captured tables' topics and land them in the warehouse until stopped."""
+@click.option("--instance", help="Static group membership: a restarted worker of this name gets its partitions back at once.")
+@click.option("--let-through", is_flag=True, help="Dead-letter a flood of rejected records instead of stopping.")
+def worker(instance: str | None, let_through: bool) -> None:
+    """Land the captured tables' changes in the warehouse until stopped.
+
+    Exit code 0 after SIGTERM, 1 when it had to stop: a flood of rejected records, a drift for which the policy says
+    stop, a consumer that hangs.
+    """
     from stream.worker import WorkerSettings, run
 
     settings = settings_module.load().require("kafka_bootstrap", "warehouse_url")
-    run(
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("aiokafka", "faust", "mode"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    code = run(
         WorkerSettings(
             bootstrap=settings.kafka_bootstrap,
             warehouse_url=settings.warehouse_url,
             group=settings.consumer_group,
             topics=TOPICS,
             run_directory=settings.run_directory,
+            store_url=settings.store_url,
             metrics_port=int(settings.worker_metrics_port),
             instance=instance,
+            let_through=let_through,
+            failpoint=settings.failpoint,
         )
     )
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # a thread that still waits for a dead connection must not keep the process

@@ -38,3 +38,8 @@ def count(
             one.missing += record.offset - one.next_offset
             one.next_offset = record.offset + 1
     return consumed
+
+
+def is_fresh(record: Record, next_offsets: Mapping[Partition, int]) -> bool:
+    """Whether this record was never read before."""
+    return record.offset >= next_offsets.get((record.topic, record.partition), 0)

@@ -6,12 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from stream.core.batch import Batch
 from stream.core.letters import Letter
 from stream.core.reasons import REMEDIES, Reason
 from stream.core.records import Difference
 
 MOST_ROWS = 5
 OWNER = "data-platform"
+BREAKER = "stream:breaker"
 
 
 class Alert(Struct):
@@ -79,13 +81,20 @@ def _drift_alert(table: str, differences: list[Difference]) -> Alert:
     return Alert(f"stream:drift:{table}", "warning", f"The store's {table} differs from the contract: {said}", details)
 
 
-def breaker_alert(rejected: int, window: int, reasons: Sequence[str]) -> Alert:
+def breaker_alert(batch: Batch) -> Alert:
     """The worker stops because nearly everything is rejected."""
+    rejections = [one for _, one in batch.rejections]
     details = {
-        "affected": rejected,
-        "remedy": "Find out which release broke the records; undo it or change the contract, then start the worker again.",
+        "affected": len(rejections),
+        "remedy": "Find out which release broke the records; undo it or change the contract: the worker goes on by itself. "
+        "`cx worker --let-through` drains them into the dead letters instead.",
         "runbook": "breaker",
-        "extra": {"reasons": sorted(set(reasons))},
+        "extra": {"reasons": dict(Counter(str(one.reason) for one in rejections))},
     }
-    summary = f"The stream stopped: {rejected} of the last {window} records were rejected"
-    return Alert("stream:breaker", "critical", summary, details)
+    summary = f"The stream stopped: {len(rejections)} of the newest {len(batch.records)} records are rejected"
+    return Alert(BREAKER, "critical", summary, details)
+
+
+def breaker_closed_alert() -> Alert:
+    """The records are good again."""
+    return Alert(BREAKER, "critical", "The stream goes on: the newest records are good", {}, state="ok")

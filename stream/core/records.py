@@ -14,12 +14,18 @@ Identity = tuple[str, ...]
 class Record(Protocol):
     """One Kafka record as any client returns it. `timestamp` is in milliseconds since 1970."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 class RawRecord(NamedTuple):

@@ -150,6 +150,15 @@ create table landing.schema_drifts (
     first_seen_at timestamptz not null default clock_timestamp(),
     primary key (table_name, kind, column_name)
 );
+
+create table landing.breaker (
+    is_open boolean not null,
+    changed_at timestamptz not null default clock_timestamp()
+);
+create unique index on landing.breaker ((true));
+insert into landing.breaker (is_open) values (false);
+comment on table landing.breaker is 'One row: whether the stream stopped because nearly every record was rejected.';
+
 comment on table landing.schema_drifts is 'One row per difference between the store and the contract that was ever alerted.';
 """
 

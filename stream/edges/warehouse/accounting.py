@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 
 from stream.core.accounting import Consumed, Partition
 from stream.core.outcomes import Outcome
+from stream.edges.warehouse.query import read
 
 # One lock for everybody (shared; exclusive to untangle), then one per partition: a worker that lost a partition but
 # does not know it yet and the partition's new owner take turns.
@@ -35,7 +36,7 @@ def lock(connection: Connection, partitions: Collection[Partition], alone: bool)
 
 def next_offsets(connection: Connection, topics: Collection[str]) -> dict[Partition, int]:
     """The offset to be read next, of every partition that was ever read."""
-    rows = connection.execute(NEXT_OFFSETS, {"topics": sorted(topics)})
+    rows = read(connection, NEXT_OFFSETS, {"topics": sorted(topics)})
     return {(topic, partition): offset for topic, partition, offset in rows}
 
 

@@ -1,39 +1,20 @@
-"""What a database error means: one table from SQLSTATE to retry-or-stop to the sentence an operator needs.
-
-    WarehouseError
-    ├── Unavailable     nothing wrong with the data: retry in place
-    ├── RefusedRecord   the database refuses a row that passed the contract: isolate it
-    └── Misconfigured   no retry can help: stop
-"""
+"""What a database error means: one table from SQLSTATE to retry, isolate or stop, to the sentence an operator needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-
-class WarehouseError(Exception):
-    """Base of what this edge raises; the message is a sentence for the operator."""
-
-
-class Unavailable(WarehouseError):
-    """The warehouse cannot take the batch now."""
-
-
-class RefusedRecord(WarehouseError):
-    """The warehouse refuses the data of this batch."""
-
-
-class Misconfigured(WarehouseError):
-    """The warehouse cannot take any batch until somebody changes something."""
+from stream.errors import Misconfigured, RefusedRecord, StreamError, Unavailable
 
 
 class Meaning(NamedTuple):
     """What an SQLSTATE, or a class of them, means."""
 
-    error: type[WarehouseError]
+    error: type[StreamError]
     sentence: str
 
 
@@ -78,7 +59,7 @@ def translated() -> Iterator[None]:
         raise _translate(error) from error
 
 
-def _translate(error: BaseException | None) -> WarehouseError:
+def _translate(error: BaseException | None) -> StreamError:
     sqlstate = getattr(error, "sqlstate", None)
     meaning = meaning_of(sqlstate)
     if sqlstate is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

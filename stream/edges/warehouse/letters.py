@@ -1,12 +1,14 @@
 """Dead letters in the warehouse: written, seen again, reopened, resolved and erased."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from stream.core.letters import Letter, conflict_fingerprint
-from stream.core.lives import Candidate, Ticket
+from stream.core.lives import Candidate, CandidateId, Ticket
+from stream.core.records import RawRecord
+from stream.edges.warehouse.query import cursor, read
 from stream.edges.warehouse.staging import numbers_literal
 from stream.edges.warehouse.state import TICKETS, tickets_parameters
 
@@ -107,16 +109,37 @@ limit :most
 PUBLISHED = text("update landing.dead_letters set published_at = clock_timestamp() where dead_letter_id = any(:ids)")
 
 
-def write_letters(connection: Connection, letters: Iterable[Letter]) -> set[bytes]:
-    """Write letters; return the fingerprints of those that were not there before."""
-    with connection.connection.cursor() as cursor, cursor.copy(COPY) as copy:
+def write_letters(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
+    """Write letters; return those that were not there before. Payloads of ended lives are not kept."""
+    if not letters:
+        return []
+    with cursor(connection) as own, own.copy(COPY) as copy:
         for letter in letters:
             values = [getattr(letter, name) for name in _COLUMNS]
             positions = letter.source_positions
             values[_COLUMNS.index("source_positions")] = None if positions is None else numbers_literal(positions)
             copy.write_row([*values, letter.remedy, letter.fresh, 1, "epoch", "epoch", "open"])
     connection.execute(SEEN_AGAIN)
-    return set(connection.scalars(NEW))
+    new = set(connection.scalars(NEW))
+    erase_letters(connection, {(one.source_system, one.ticket_id) for one in letters if one.source_system and one.ticket_id})
+    return [letter for letter in letters if letter.fingerprint in new]
+
+
+def unpublished(connection: Connection, most: int) -> list[Unpublished]:
+    """Letters that are not on the topic yet, oldest first."""
+    return [Unpublished(*row) for row in read(connection, UNPUBLISHED, {"most": most})]
+
+
+def payloads(connection: Connection, letters: Collection[Candidate]) -> dict[CandidateId, RawRecord]:
+    """The records that conflict letters were made of."""
+    if not letters:
+        return {}
+    by_fingerprint = {conflict_fingerprint(*letter.id): letter.id for letter in letters}
+    rows = read(connection, PAYLOADS, {"fingerprints": list(by_fingerprint)})
+    return {
+        by_fingerprint[fingerprint]: RawRecord(topic, partition, offset, 0, key, payload)
+        for fingerprint, topic, partition, offset, key, payload in rows
+    }
 
 
 def erase_letters(connection: Connection, tickets: Collection[Ticket]) -> None:
@@ -140,11 +163,11 @@ def resolve_letters(connection: Connection, letters: Collection[Candidate]) -> N
 def set_letter_positions(connection: Connection, letters: Iterable[Candidate]) -> None:
     """Remember further positions of open conflicts."""
     for letter in letters:
-        fingerprint = conflict_fingerprint(letter.key, letter.content_hash)
+        fingerprint = conflict_fingerprint(*letter.id)
         connection.execute(SET_POSITIONS, {"fingerprint": fingerprint, "positions": numbers_literal(letter.positions)})
 
 
 def _fingerprints(letters: Iterable[Candidate]) -> dict[str, list[bytes]]:
-    return {"fingerprints": [conflict_fingerprint(letter.key, letter.content_hash) for letter in letters]}
+    return {"fingerprints": [conflict_fingerprint(*letter.id) for letter in letters]}
 
 

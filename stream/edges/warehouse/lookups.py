@@ -7,6 +7,7 @@ from sqlalchemy import Connection, TextClause, text
 from stream.core.contract.rows import IDENTITIES, ROW_TYPES
 from stream.core.lookups import LookupFold, Standing, lookup_values, standing_of
 from stream.core.records import Change, Deletion
+from stream.edges.warehouse.query import read
 from stream.edges.warehouse.staging import array_literal
 
 _TABLES = ("tag_taxonomy", "accounts")
@@ -40,7 +41,7 @@ UPSERT = {table: _upsert(table) for table in _TABLES}
 
 def read_known(connection: Connection, table: str, keys: list[str]) -> dict[str, Standing]:
     """What is known of these rows."""
-    rows = connection.execute(KNOWN[table], {"keys": array_literal(keys)})
+    rows = read(connection, KNOWN[table], {"keys": array_literal(keys)})
     return {key: Standing(position, content_hash) for key, position, content_hash in rows}
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from stream.core.records import Change
 from stream.core.tickets import signal_of
+from stream.edges.warehouse.query import cursor
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
 COLUMNS = ", ".join(SIGNAL_COLUMNS)
@@ -25,15 +26,15 @@ COPY = f"copy pg_temp.staged (place, {COLUMNS}) from stdin"
 
 def create_staging(connection: Any) -> None:
     """Make the temporary table of a new connection (psycopg's, before its first use)."""
-    with connection.cursor() as cursor:
+    with connection.cursor() as own:
         for statement in TEMPORARY_TABLES:
-            cursor.execute(statement)
+            own.execute(statement)
     connection.commit()
 
 
 def stage(connection: Connection, changes: Iterable[tuple[int, Change]]) -> None:
     """COPY the changes of a batch, each with its place, into `staged`."""
-    with connection.connection.cursor() as cursor, cursor.copy(COPY) as copy:
+    with cursor(connection) as own, own.copy(COPY) as copy:
         write_row = copy.write_row
         for place, change in changes:
             write_row(staged_row(place, change))

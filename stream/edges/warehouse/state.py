@@ -8,6 +8,7 @@ from stream.core.lives import Candidate, Ticket
 from stream.core.records import Change
 from stream.core.tangles import Component
 from stream.core.tickets import TicketState, signal_of
+from stream.edges.warehouse.query import read
 from stream.edges.warehouse.staging import array_literal
 
 KNOWN = text("""
@@ -89,7 +90,7 @@ def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> Tic
     """What is known about the staged changes' keys and tickets."""
     state = TicketState({}, {}, {}, {}, set())
     signals = {place: signal_of(change) for place, change in changes}
-    for place, content_hash, system, ticket_id, version, positions, held_by, latest, ended in connection.execute(KNOWN):
+    for place, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN):
         signal = signals[place]
         if version is not None:
             key = signal.idempotency_key
@@ -101,7 +102,7 @@ def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> Tic
         if ended is not None:
             state.ended[signal.ticket] = ended
     if connection.scalar(ANY_CONFLICT):
-        state.contested = {(system, ticket_id) for system, ticket_id in connection.execute(CONTESTED)}
+        state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED)}
     return state
 
 
@@ -114,14 +115,14 @@ def read_component(connection: Connection, tickets: Collection[Ticket], keys: Co
         _grow_by_batch(component.tickets, known_keys, batch)
         parameters = {**tickets_parameters(component.tickets), "keys": array_literal(known_keys)}
         for query, found in ((STANDING, component.standing), (CONFLICTS, component.conflicts)):
-            for key, content_hash, system, ticket_id, version, positions in connection.execute(query, parameters):
+            for key, content_hash, system, ticket_id, version, positions in read(connection, query, parameters):
                 candidate = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
                 found[candidate.id] = candidate
                 component.tickets.add(candidate.ticket)
                 known_keys.add(key)
         if size == (len(component.tickets), len(known_keys)):
             break
-    for system, ticket_id, position in connection.execute(ENDED, tickets_parameters(component.tickets)):
+    for system, ticket_id, position in read(connection, ENDED, tickets_parameters(component.tickets)):
         component.ended[system, ticket_id] = position
     return component
 
