@@ -41,6 +41,8 @@ TOPICS = (
     # People look at dead letters after a weekend or a holiday.
     Topic("cx.dead_letters", partitions=1, retention_days=30),
     Topic("__debezium-heartbeat.cx", partitions=1, retention_days=1),
+    # Debezium writes its own signals and the watermarks of incremental snapshots here; without it the connector stalls.
+    Topic("cx.enrichment.cdc_signal", partitions=1, retention_days=1),
 )
 
 
