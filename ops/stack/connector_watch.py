@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 import psycopg
 
@@ -16,6 +17,10 @@ ALERT = """
 insert into ops.alert_outbox (fingerprint, state, severity, owner, summary, details)
 values ('stack:connector', %(state)s, 'critical', 'data-platform', %(summary)s, jsonb_build_object('remedy', %(remedy)s::text))
 """
+SLOT_IS_LOST = "select 1 from pg_replication_slots where slot_name = 'cx_enrichment' and wal_status = 'lost'"
+LOST_SLOT = register.ConnectorStatus(
+    register.RUNNING, (register.FAILED,), "the store gave up the replication slot: it held more log than max_slot_wal_keep_size"
+)
 REMEDY = "Read .run/logs/connect.log and `cx status`. A lost slot needs a backfill; a passing fault needs `cx up` again."
 
 
@@ -46,7 +51,9 @@ class ConnectorWatch:
         status = register.status(self.stack.connect_url)
         if status is None:
             return
-        self.record, action = decide_connector(self.record, status.runs, status.has_failed, now)
+        if self._slot_is_lost():
+            status = LOST_SLOT
+        record, action = decide_connector(self.record, status.runs, status.has_failed, now)
         match action:
             case ConnectorAction.RESTART:
                 self.restarts, self.last_trace = self.restarts + 1, status.trace
@@ -58,8 +65,17 @@ class ConnectorWatch:
             case ConnectorAction.RECOVERED:
                 self.say("the connector runs again")
                 self._alert("ok", "The connector runs again.")
+        self.record = record  # only now: an alert that could not be written is decided upon again
+
+    def _slot_is_lost(self) -> bool:
+        """Whether the store gave the slot up. Debezium 3.7 then says RUNNING and tries again for half an hour."""
+        try:
+            with psycopg.connect(self.stack.server.url("store"), connect_timeout=5) as connection:
+                return connection.execute(SLOT_IS_LOST).fetchone() is not None
+        except psycopg.OperationalError:
+            return False
 
     def _alert(self, state: str, summary: str) -> None:
-        values = {"state": state, "summary": summary, "remedy": REMEDY}
+        values = {"state": state, "summary": shorten(summary, 300, placeholder=" …"), "remedy": REMEDY}
         with psycopg.connect(self.stack.server.url("warehouse"), connect_timeout=5) as connection:
             connection.execute(ALERT, values)

@@ -140,7 +140,7 @@ class Supervisor:
 
     def _watch_connector(self) -> None:
         connect = self._running.get("connect")
-        if connect and connect.record.phase is Phase.UP and not self._stop.is_set():
+        if connect and connect.record.phase in (Phase.UP, Phase.UNSETTLED) and not self._stop.is_set():
             self._watch.look(time.monotonic())
         for running in self._running.values():
             processes.bound(self._stack.logs / f"{running.part.name}.log")
