@@ -145,7 +145,7 @@ def _void_rows(sides: Sides, identities: list[Identity]) -> int:
         warehouse.execute(LOCK)
         position = store_position(sides.store.connection)
         voided = warehouse.execute(
-            f"""update landing.{table} set content_hash = '', source_position = least(source_position, %s)
+            f"""update landing.{table} set content_hash = 'voided'::bytea, source_position = least(source_position, %s)
                 where {key} = any(%s) and not is_deleted returning {key}""".encode(),
             [position, [identity[0] for identity in identities]],
         ).fetchall()

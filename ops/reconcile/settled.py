@@ -14,6 +14,7 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from ops.backfill import signals
 from ops.reconcile.relations import RELATIONS
 
 SLOT = "cx_enrichment"
@@ -21,6 +22,8 @@ TOPICS = tuple(f"cx.enrichment.{table}" for table in RELATIONS)
 POSITION = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
 CONFIRMED = "select (confirmed_flush_lsn - '0/0')::bigint, active from pg_replication_slots where slot_name = %s"
 CONSUMED = "select topic, kafka_partition, next_offset from landing.consumed_records"
+
+NUDGES = (1.0, 10.0, 30.0)  # seconds of waiting after which a row is read again
 
 Offsets = Mapping[tuple[str, int], int]
 
@@ -48,10 +51,25 @@ class Settling:
     def wait(self, position: int) -> None:
         """Return when every change up to this position of the store has had its effect. Raises NotSettled."""
         with psycopg.connect(self.store_url, autocommit=True) as store:
-            _until(lambda: _captured(store, position), self.patience, "Kafka Connect does not confirm changes: `cx doctor`")
+            otherwise = "Kafka Connect does not confirm changes: `cx doctor`"
+            _until(lambda: _captured(store, position), self.patience, otherwise, NUDGES, lambda: _nudge(store))
         ends = partition_ends(self.kafka_bootstrap)
         with psycopg.connect(self.warehouse_url, autocommit=True) as warehouse:
             _until(lambda: _consumed(warehouse, ends), self.patience, "the worker is behind: `cx status` shows its lag")
+
+
+def _nudge(store: psycopg.Connection[Any]) -> None:
+    """Have one row read again: on an idle store the confirmed position moves only with the heartbeat, 10 to 20 s late."""
+    for relation in RELATIONS.values():
+        columns = ", ".join(relation.identity)
+        try:
+            row = store.execute(f"select {columns} from {relation.store} limit 1".encode()).fetchone()
+            if row:
+                row_filter = signals.identity_filter(relation.identity, [row])
+                signals.send(store, signals.execute_snapshot(relation.table, row_filter))
+                return
+        except psycopg.errors.InsufficientPrivilege:
+            return
 
 
 def _captured(store: psycopg.Connection[Any], position: int) -> bool:
@@ -91,9 +109,21 @@ async def _partition_ends(bootstrap: str, topics: tuple[str, ...]) -> dict[tuple
         await consumer.stop()
 
 
-def _until(condition: Callable[[], bool], patience: float, otherwise: str) -> None:
-    deadline = time.monotonic() + patience
+def _until(
+    condition: Callable[[], bool],
+    patience: float,
+    otherwise: str,
+    moments: tuple[float, ...] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Wait for the condition; at the given moments, in seconds from now, do something about it."""
+    started = time.monotonic()
+    ahead = list(moments)
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        if waited > patience:
             raise NotSettled(f"{otherwise} (waited {patience:g} s)")
+        if ahead and waited > ahead[0]:
+            ahead.pop(0)
+            meanwhile()
         time.sleep(0.1)
