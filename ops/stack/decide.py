@@ -68,6 +68,7 @@ class Limits:
     """Patience, in seconds."""
 
     start: float = 90.0
+    steady: float = 0.0  # a part that only has to live counts as up after this long
     stop: float = 20.0
     healthy_after: float = 60.0
     first_backoff: float = 0.5
@@ -111,11 +112,11 @@ def _running(record: Record, seen: Seen, now: float, limits: Limits) -> tuple[Re
     if not seen.alive:
         return _failed(record, seen.exit_text, now), Action.NOTHING
     match record.phase, seen.step:
-        case Phase.STARTING, Step.DONE:
+        case Phase.STARTING, Step.DONE if now - record.since >= limits.steady:
             return _enter(record, Phase.SETTLING, now), Action.SETTLE
         case Phase.STARTING, _ if now - record.since > limits.start:
             return _failed(record, f"did not answer within {limits.start:g} s", now), Action.KILL
-        case Phase.STARTING, Step.IDLE | Step.FAILED:
+        case Phase.STARTING, Step.IDLE | Step.FAILED | Step.DONE:
             return record, Action.PROBE
         case Phase.SETTLING, Step.DONE:
             return _enter(record, Phase.UP, now), Action.NOTHING

@@ -119,15 +119,9 @@ def _own(stack: Stack, name: str) -> Part:
         name=name,
         command=lambda: [*launcher, *OWN_COMMANDS[name]],
         needs=("postgres", "kafka") if name == "worker" else ("postgres",),
-        is_ready=lambda: _is_ready(stack, name),
-        # A worker finishes its batch and commits before it goes.
-        limits=Limits(stop=30.0),
+        # Steady: it has read its settings and loaded its libraries. A worker finishes its batch before it goes.
+        limits=Limits(steady=2.0, stop=30.0),
     )
-
-
-def _is_ready(stack: Stack, name: str) -> bool:
-    ports = {"worker": stack.metrics_port, "notifier": stack.flag_port}
-    return name not in ports or kafka.answers(ports[name])
 
 
 def base_environment(stack: Stack) -> dict[str, str]:

@@ -86,6 +86,14 @@ def test_a_part_that_never_answers_is_killed() -> None:
     assert (record.phase, record.last_exit) == (Phase.BACKING_OFF, "did not answer within 90 s")
 
 
+def test_a_part_that_only_has_to_live_is_up_once_it_is_steady() -> None:
+    """A process that ends while it loads its libraries never counts as up."""
+    limits, answering = replace(LIMITS, steady=2.0), replace(ALIVE, step=Step.DONE)
+
+    assert decide(Record(Phase.STARTING, 100.0), answering, 101.9, limits)[1] is Action.PROBE
+    assert decide(Record(Phase.STARTING, 100.0), answering, 102.0, limits)[1] is Action.SETTLE
+
+
 def test_a_failed_migration_is_tried_again_without_a_restart() -> None:
     """When settling fails the process stays, and settling is tried again after the pause."""
     record, action = step(Phase.SETTLING, replace(ALIVE, step=Step.FAILED, error="no such column"))
