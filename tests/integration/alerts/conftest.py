@@ -1,12 +1,13 @@
 """A warehouse, a fake Slack, and the real notifier in a thread, quick enough for tests."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from psycopg.types.json import Jsonb
 from ops.alerts.metrics import Metrics
 from ops.alerts.notifier import Notifier, Setup
 from ops.alerts.routes import Pace, Route, Routes
+from ops.cli import main
 from tests.conftest import free_port, wait_until
 from tests.fakes import slack
 
@@ -32,9 +34,11 @@ class Warehouse:
         self.url = url
         self.connection = psycopg.connect(url, autocommit=True)
 
-    def notice(self, cause: str, state: str = "firing", severity: str = "critical", **details: Any) -> None:
+    def notice(
+        self, cause: str, state: str = "firing", severity: str = "critical", owner: str = "support-ops", **details: Any
+    ) -> None:
         """Insert a row into the outbox, as whoever notices something does."""
-        row = (cause, state, severity, "support-ops", f"Something is wrong with {cause}.", Jsonb(details))
+        row = (cause, state, severity, owner, f"Something is wrong with {cause}.", Jsonb(details))
         columns = "fingerprint, state, severity, owner, summary, details"
         self.connection.execute(f"insert into ops.alert_outbox ({columns}) values (%s, %s, %s, %s, %s, %s)", row)
 
@@ -71,9 +75,10 @@ def fake() -> Iterator[slack.FakeSlack]:
 
 
 @contextmanager
-def notifying(url: str, webhook: str, routes: Routes = ROUTES, answer_seconds: float = 5.0) -> Iterator[None]:
-    """The notifier's loops in a thread, with a tick of 50 ms."""
-    setup = Setup(url, routes, {"default": webhook}, tick_seconds=0.05, timeout=httpx.Timeout(answer_seconds, connect=1.0))
+def notifying(url: str, webhook: str, routes: Routes = ROUTES, **more: str) -> Iterator[None]:
+    """The notifier's loops in a thread, with a tick of 50 ms; `more` are webhooks of further channels."""
+    webhooks = {"default": webhook, **more}
+    setup = Setup(url, routes, webhooks, tick_seconds=0.05, timeout=httpx.Timeout(5.0, connect=1.0))
     loop = asyncio.new_event_loop()
     notifier = Notifier(setup, Metrics())
     task = loop.create_task(notifier.run())
@@ -100,10 +105,17 @@ def environment(url: str, **more: str) -> dict[str, str]:
     return kept | {"CX_WAREHOUSE_URL": url, "CX_RUN_DIRECTORY": "/nonexistent"} | more
 
 
-def cx(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `cx alerts …` to its end."""
-    command = [sys.executable, "-c", "from ops.cli import main; main()", "alerts", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+def cx(*arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `cx alerts …` to its end, in this process, as its entry point does."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(os, "environ", env)
+        patch.setattr(sys, "argv", ["cx", "alerts", *arguments])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(sys.argv, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

@@ -1,8 +1,14 @@
 """F25: Slack down, slow, limiting, gone. Nothing stalls, alerts wait and are delivered once each or grouped, and it shows."""
 
+from dataclasses import replace
+
+import pytest
+
+from ops.alerts.notifier import LOCK
+from ops.alerts.routes import Route
 from tests.conftest import free_port, wait_until
 from tests.fakes import slack
-from tests.integration.alerts.conftest import Warehouse, notifying
+from tests.integration.alerts.conftest import ROUTES, Warehouse, notifying
 
 
 def said(fake: slack.FakeSlack, cause: str) -> int:
@@ -147,13 +153,29 @@ def test_a_letter_that_slack_never_takes_ends_and_holds_up_no_other(warehouse: W
         wait_until(lambda: warehouse.letters() == ["refused", "delivered"], 20, "the next letter delivered")
 
 
-def test_a_second_notifier_stands_by(warehouse: Warehouse, fake: slack.FakeSlack) -> None:
-    """Only the notifier that holds the lock writes; a second one stands by and nothing is sent twice."""
-    with notifying(warehouse.url, fake.address), notifying(warehouse.url, fake.address):
-        for number in range(4):
-            warehouse.notice(f"gate:check_{number}")
-        wait_until(lambda: warehouse.letters() == ["delivered"] * 4, 20, "all letters delivered")
-    assert len(fake.messages) == 4
+def test_a_second_notifier_stands_by(warehouse: Warehouse, fake: slack.FakeSlack, caplog: pytest.LogCaptureFixture) -> None:
+    """While another holds the lock a notifier reads and sends nothing; when it is free it takes over."""
+    warehouse.ask("select pg_advisory_lock(%s)", LOCK)
+    with notifying(warehouse.url, fake.address):
+        warehouse.notice("gate:a")
+        wait_until(lambda: caplog.text.count("this one stands by") >= 3, 10, "all loops having tried")
+        assert (warehouse.status()["unread"], warehouse.letters()) == (1, [])
+        warehouse.ask("select pg_advisory_unlock(%s)", LOCK)
+        wait_until(lambda: warehouse.letters() == ["delivered"], 20, "the letter delivered")
+
+
+def test_a_broken_channel_does_not_hold_up_another(warehouse: Warehouse, fake: slack.FakeSlack) -> None:
+    """With one channel refusing, the letters of the other go out."""
+    routes = replace(
+        ROUTES,
+        channels={"broken": "CX_BROKEN", "default": "CX_SLACK_WEBHOOK_URL"},
+        routes=(Route("broken", owners=frozenset({"nobody"})), Route("default")),
+    )
+    with notifying(warehouse.url, fake.address, routes, broken=f"http://127.0.0.1:{free_port()}/"):
+        warehouse.notice("gate:a", owner="nobody")
+        wait_until(lambda: warehouse.channel() == "retrying", 10, "the broken channel being marked")
+        warehouse.notice("gate:b")
+        wait_until(lambda: warehouse.letters() == ["waiting", "delivered"], 10, "the other letter delivered")
 
 
 def test_a_dropped_warehouse_connection_is_made_again(warehouse: Warehouse, fake: slack.FakeSlack) -> None:
