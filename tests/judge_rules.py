@@ -1,8 +1,11 @@
 """What the warehouse must hold, given the journal of a store: rules 1 to 4 as the judge's author understood them. Pure."""
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 Ticket = tuple[str, str]  # source_system, ticket_id
@@ -17,6 +20,8 @@ REQUIRED = ("event_id", "occurred_at", "evidence_url", "idempotency_key", "versi
 CONTENT = (*REQUIRED, "account_id", "sentiment_score", "raw_tags", "canonical_tag", "driver", "custom_metrics", "evidence_quote")
 MAX_SCORE = 1_000_000
 EMPTY: dict[str, Any] = {"raw_tags": [], "custom_metrics": {}}
+KNOWN = {*CONTENT, "source_system", "ticket_id", "updated_at"}
+MAX_RECORD = 8_000_000  # bytes
 INSTANTS = {"occurred_at", "updated_at"}
 SMALL_TABLES = {
     "tag_taxonomy": ("raw_tag", ("canonical_tag", "driver", "owner", "updated_at")),
@@ -32,6 +37,7 @@ class Event:
     ticket: Ticket
     content: Row
     updated_at: list[Any]
+    valid: bool
 
     @property
     def key(self) -> str:
@@ -70,20 +76,37 @@ def same(left: Any, right: Any) -> bool:
 
 
 def content_of(row: Mapping[str, Any]) -> Row:
-    """The part of a row that makes two writes the same or different."""
-    return {column: plain(column, row.get(column)) for column in CONTENT}
+    """The part of a row that makes two writes the same or different; columns the contract lacks are carried as metrics."""
+    content = {column: plain(column, row.get(column)) for column in CONTENT}
+    carried = {name: value for name, value in row.items() if name not in KNOWN and value is not None}
+    if carried and isinstance(content["custom_metrics"], dict):
+        content["custom_metrics"] = {**carried, **content["custom_metrics"]}
+    return content
 
 
-def is_valid(content: Row) -> bool:
-    """Whether the contract admits it: required fields present, enumerations known, numbers, times and names in range."""
+def is_valid(row: Mapping[str, Any], content: Row) -> bool:
+    """Whether the contract admits it: no column missing, required fields present, values of the right type and in range."""
+    if KNOWN - row.keys() or not (row["source_system"] and row["ticket_id"]):
+        return False
     if any(content[column] in (None, "") for column in REQUIRED) or not isinstance(content["occurred_at"], datetime):
         return False
     if any(content[column] not in values for column, values in ALLOWED.items()):
         return False
     if not content["evidence_url"].startswith(("http://", "https://")) or not isinstance(content["custom_metrics"], dict):
         return False
-    score = content["sentiment_score"]
-    return content["version"] >= 1 and (score is None or (score != "NaN" and abs(score) <= MAX_SCORE))
+    return is_number(content["version"], 1, math.inf) and (
+        content["sentiment_score"] is None or is_number(content["sentiment_score"], -MAX_SCORE, MAX_SCORE)
+    )
+
+
+def is_number(value: object, lowest: float, highest: float) -> bool:
+    """Whether it is a number in this range."""
+    return isinstance(value, int | Decimal) and lowest <= value <= highest
+
+
+def is_too_large(*rows: Row | None) -> bool:
+    """Whether a record that holds these rows exceeds what the worker takes."""
+    return sum(len(json.dumps(row, default=str)) for row in rows if row) > MAX_RECORD
 
 
 def demand(journal: Iterable[tuple[int, str, str, Row | None, Row | None]]) -> Expected:
@@ -103,7 +126,9 @@ def demand(journal: Iterable[tuple[int, str, str, Row | None, Row | None]]) -> E
         if before and before != after:
             expected.deleted[before] = number
         if new and after:
-            events.append(Event(number, after, content_of(new), [plain("updated_at", new.get("updated_at"))]))
+            content = content_of(new)
+            valid = is_valid(new, content) and not is_too_large(old, new)
+            events.append(Event(number, after, content, [plain("updated_at", new.get("updated_at"))], valid))
     for event in events:
         if event.number > expected.deleted.get(event.ticket, 0):
             place(event, expected)
@@ -120,7 +145,7 @@ def identity(row: Row | None) -> Ticket | None:
 
 def place(event: Event, expected: Expected) -> None:
     """Rule 2: the first to take a key, and the first to take a version of a ticket, stands."""
-    if not (all(event.ticket) and is_valid(event.content)):
+    if not event.valid:
         expected.rejected.append(event)
         return
     holder = expected.standing.get(event.key)

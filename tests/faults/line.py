@@ -61,20 +61,28 @@ class Line:
         self.store("insert into enrichment.accounts (account_id) values (%s)", [name])
         return name
 
-    def wait_until_captured(self, seconds: float = 90.0) -> None:
+    def wait_until_captured(self, seconds: float = 180.0) -> None:
         """Return when every change committed so far is in the topics."""
         name = self.mark().encode()
         wait_until(lambda: any(name in (r.key or b"") for r in topics.read(self.stack.kafka_bootstrap, topics.ACCOUNTS)), seconds)
 
-    def settle(self, seconds: float = 90.0) -> None:
+    def settle(self, seconds: float = 180.0) -> None:
         """Return when everything committed so far has been captured and consumed."""
         name = self.mark()
         wait_until(lambda: self.warehouse("select 1 from landing.accounts where account_id = %s", [name]), seconds, "capture")
         self.wait_until_consumed(seconds)
 
-    def wait_until_consumed(self, seconds: float = 90.0) -> None:
+    def wait_until_consumed(self, seconds: float = 180.0) -> None:
         """Return when every record in the topics is accounted for."""
         wait_until(self.is_consumed, seconds, "the accounting reaching the ends of the partitions")
+
+    def wait_until_acknowledged(self, seconds: float = 180.0) -> None:
+        """Return when the group's committed offsets have reached the ends of all partitions."""
+        wait_until(self.is_acknowledged, seconds, "the committed offsets reaching the ends of the partitions")
+
+    def is_acknowledged(self) -> bool:
+        committed = topics.committed(self.stack.kafka_bootstrap, GROUP)
+        return all(committed.get(place, first) == end for place, (first, end) in self.offsets().items())
 
     def is_consumed(self) -> bool:
         read = {(topic, partition): offset for topic, partition, offset in self.warehouse(
@@ -144,6 +152,10 @@ class Line:
         httpx.put(f"{url}/resume").raise_for_status()
         register.wait_until_running(self.stack.connect_url)
 
+    def release(self, part: str) -> None:
+        """Let a held part start, whether or not it will come up."""
+        (self.stack.run_directory / "control" / f"{part}.hold").unlink()
+
     def renew(self) -> None:
         """Empty store, topics and landing, and begin the journal anew. Every part must be well; worker variables are dropped."""
         self.stack.stop("worker")
@@ -151,7 +163,7 @@ class Line:
             self.store(f"delete from enrichment.{table}")
         self.wait_until_captured()
         self.store("delete from enrichment.accounts")  # the mark itself; landing keeps no trace of it
-        topics.empty(self.stack.kafka_bootstrap)
+        topics.empty(self.stack.kafka_bootstrap, *topics.CAPTURED)
         self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING.split(", ")) + ", ops.alert_outbox")
         self.store("truncate judge.journal")
         self.foreign.clear()

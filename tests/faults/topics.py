@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaError
 
 SIGNALS = "cx.enrichment.ticket_signals"
 ACCOUNTS = "cx.enrichment.accounts"
@@ -49,8 +50,8 @@ def write(bootstrap: str, records: Iterable[Written]) -> None:
     _with(lambda: AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=LARGEST, acks="all"), send)
 
 
-def empty(bootstrap: str) -> None:
-    """Delete every record of the captured topics."""
+def empty(bootstrap: str, *names: str) -> None:
+    """Delete every record of these topics."""
 
     async def measure(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
@@ -59,7 +60,7 @@ def empty(bootstrap: str) -> None:
     async def delete(admin: AIOKafkaAdminClient) -> None:
         await admin.delete_records({partition: RecordsToDelete(before_offset=end) for partition, end in ends.items() if end})
 
-    ends = _with(lambda: AIOKafkaConsumer(*CAPTURED, bootstrap_servers=bootstrap), measure)
+    ends = _with(lambda: AIOKafkaConsumer(*names, bootstrap_servers=bootstrap), measure)
     _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), delete)
 
 
@@ -71,6 +72,22 @@ def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
         return {(partition.topic, partition.partition): entry.offset for partition, entry in offsets.items()}
 
     return _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), ask)
+
+
+def rewind(bootstrap: str, group: str) -> bool:
+    """Set the group's committed offsets to the first record of every partition; False while the group has members."""
+
+    async def commit_first(consumer: AIOKafkaConsumer) -> bool:
+        partitions = [TopicPartition(*place) for place in known]
+        consumer.assign(partitions)
+        try:
+            await consumer.commit(await consumer.beginning_offsets(partitions))
+        except KafkaError:
+            return False
+        return True
+
+    known = committed(bootstrap, group)
+    return _with(lambda: AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False), commit_first)
 
 
 def _with(make_client: Callable[[], Any], use: Callable[[Any], Awaitable[Result]]) -> Result:

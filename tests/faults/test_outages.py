@@ -1,0 +1,105 @@
+"""F12: the warehouse is away, full, locked or slow. The stream waits and catches up; nothing of it is the records' fault."""
+
+import psycopg
+import pytest
+
+from tests.conftest import wait_until
+from tests.faults.line import Line
+from tests.faults.proxy import Proxy
+
+HISTORY, LATEST = "landing.ticket_signal_versions", "landing.ticket_signals"
+WAITING = "select xact_start from pg_stat_activity where application_name = 'cx-worker' and wait_event_type = 'Lock'"
+
+
+def write(line: Line, prefix: str) -> None:
+    with line.traffic(prefix) as traffic:
+        traffic.write(200)
+        traffic.finish()
+
+
+def assert_caught_up(line: Line) -> None:
+    """Everything arrived, and no record was called bad for what the warehouse did."""
+    line.assert_right()
+    blamed = line.warehouse("select reason from landing.dead_letters where reason <> 'conflict'")
+    assert blamed == []
+    assert line.stack.part("worker")["failures"] == 0, "the worker went down instead of waiting"
+
+
+@pytest.mark.ci
+def test_the_stream_waits_for_a_warehouse_that_is_away(line: Line) -> None:
+    """The connection is cut while traffic goes on, for as long as several attempts take; then the stream catches up."""
+    with Proxy(line.stack.layout.postgres_port) as proxy:
+        address = line.stack.warehouse_url.replace(f":{line.stack.layout.postgres_port}/", f":{proxy.port}/")
+        line.stack.stop("worker")
+        line.stack.start("worker", CX_WAREHOUSE_URL=address)
+        with line.traffic("away") as traffic, traffic.running():
+            line.wait_for_changes(100)
+            proxy.cut()
+            wait_until(lambda: proxy.refused >= 6, what="six refused attempts")
+            line.wait_for_changes(100)
+            proxy.restore()
+        assert_caught_up(line)
+        line.stack.stop("worker")
+    line.stack.start("worker")
+
+
+@pytest.mark.ci
+def test_the_stream_waits_for_room_on_a_full_disk(line: Line) -> None:
+    """SQLSTATE 53100 from every insert, as a full disk gives it, is retried; when there is room the batch lands."""
+    line.warehouse("create sequence public.refusals")
+    line.warehouse(
+        "create function public.refuse() returns trigger language plpgsql as $$ begin perform nextval('public.refusals');"
+        " raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$"
+    )
+    line.warehouse(f"create trigger full_disk before insert on {HISTORY} for each statement execute function public.refuse()")
+    write(line, "full")
+    wait_until(lambda: line.warehouse("select last_value from public.refusals where last_value >= 4"), what="four attempts")
+    line.warehouse("drop function public.refuse cascade")
+    line.warehouse("drop sequence public.refusals")
+    assert_caught_up(line)
+
+
+@pytest.mark.ci
+def test_a_deadlock_is_tried_again(line: Line) -> None:
+    """A session of somebody else and the worker wait for each other's tables; the worker is the victim and repeats its batch."""
+    deadlocks = "select deadlocks from pg_stat_database where datname = 'warehouse'"
+    before = line.warehouse(deadlocks)
+    with psycopg.connect(line.stack.warehouse_url) as rival:
+        rival.execute("set deadlock_timeout = '1h'")  # the worker notices first, and is rolled back
+        rival.execute(f"lock table {LATEST} in access exclusive mode")
+        write(line, "deadlock")
+        wait_until(lambda: line.warehouse(WAITING), what="the worker waiting for the table")
+        rival.execute(f"lock table {HISTORY} in access exclusive mode")
+    wait_until(lambda: line.warehouse(deadlocks) > before, what="PostgreSQL having counted the deadlock")
+    assert_caught_up(line)
+
+
+@pytest.mark.ci
+def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
+    """A statement time-out of the warehouse's owner cancels batch after batch behind a lock; when it is gone they land."""
+    line.stack.stop("worker")
+    line.warehouse("alter role cx in database warehouse set statement_timeout = '300ms'")
+    line.stack.start("worker")
+    with psycopg.connect(line.stack.warehouse_url) as holder:
+        holder.execute(f"lock table {LATEST} in access exclusive mode")
+        write(line, "slow")
+        attempts = set[object]()
+
+        def tried_again() -> bool:
+            attempts.update(line.warehouse(WAITING))
+            return len(attempts) >= 3
+
+        wait_until(tried_again, what="three attempts")
+    line.warehouse("alter role cx in database warehouse reset statement_timeout")
+    assert_caught_up(line)
+
+
+@pytest.mark.ci
+def test_the_worker_survives_a_restart_of_the_warehouse(line: Line) -> None:
+    """PostgreSQL is killed just after a burst; store and warehouse recover; nothing committed in the store is missing."""
+    write(line, "killed")
+    line.stack.kill("postgres", stay_down=False)
+    line.stack.wait_until_up("postgres")
+    line.stack.wait_until_up("worker")
+    write(line, "recovered")
+    line.assert_right()

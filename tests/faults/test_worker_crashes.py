@@ -1,0 +1,94 @@
+"""The worker dies by kill -9: F3 after the warehouse commit, F4 before it; F21 the group is set back to the first offset."""
+
+import pytest
+
+from tests.conftest import wait_until
+from tests.faults import topics
+from tests.faults.line import GROUP, Line
+from tests.faults.traffic import signal
+
+CONTENT = ("ticket_signal_versions", "ticket_signals", "deleted_tickets", "tag_taxonomy", "accounts")
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("place", ["after_warehouse_commit", "before_offset_commit"])
+def test_records_read_again_after_a_kill_behind_the_commit_have_no_second_effect(line: Line, place: str) -> None:
+    """F3: records that were landed but not acknowledged come again, are counted as redelivered, and change nothing."""
+    line.stack.stop("worker")
+    line.write(*(signal(f"{place}-{ticket}", version) for version in (1, 2, 3) for ticket in range(40)))
+    line.wait_until_captured()
+    before = line.outcomes()
+    die_at(line, place)
+    landed, history = line.outcomes(), content(line)["ticket_signal_versions"]
+    assert landed["applied"] > before["applied"], "the worker died before it had landed anything"
+    assert sum(topics.committed(line.stack.kafka_bootstrap, GROUP).values()) < next_offsets(line)
+    line.stack.start("worker")
+    line.wait_until_acknowledged()
+    after = line.outcomes()
+    assert after["redelivered"] - landed["redelivered"] >= landed["applied"] - before["applied"]
+    assert after["applied"] - before["applied"] == 120 + 1, "40 tickets of 3 versions and a mark, each applied once"
+    assert content(line)["ticket_signal_versions"] >= history, "a row that was landed before the kill was written again"
+    line.assert_right()
+
+
+@pytest.mark.ci
+def test_nothing_is_lost_when_the_worker_dies_before_the_commit(line: Line) -> None:
+    """F4: a batch that was written but not committed is read again, and so are the records fetched behind it."""
+    line.stack.stop("worker")
+    with line.traffic("uncommitted") as traffic:
+        traffic.write(300)
+        traffic.finish()
+    line.wait_until_captured()
+    landed = line.outcomes()
+    offsets = topics.committed(line.stack.kafka_bootstrap, GROUP)
+    die_at(line, "before_warehouse_commit")
+    assert line.outcomes() == landed
+    assert topics.committed(line.stack.kafka_bootstrap, GROUP) == offsets
+    line.stack.start("worker")
+    line.assert_right()
+
+
+@pytest.mark.ci
+def test_a_group_set_back_to_the_first_offset_changes_nothing(line: Line) -> None:
+    """F21: every record is read a second time; not a row of landing changes, dead letters and tombstones included."""
+    line.write(signal("kept"), signal("kept", 2), signal("kept", 2, sentiment="positive"), signal("gone"))
+    line.delete("gone")
+    line.assert_right()
+    line.stack.stop("worker")
+    before, letters, read = content(line), open_letters(line), line.outcomes()
+    wait_until(lambda: topics.rewind(line.stack.kafka_bootstrap, GROUP), what="the group being set back")
+    line.stack.start("worker")
+    wait_until(lambda: line.outcomes()["redelivered"] - read["redelivered"] >= span(line), 120, "every record being read again")
+    assert content(line) == before
+    assert open_letters(line) == letters
+    line.assert_right()
+
+
+def die_at(line: Line, place: str) -> None:
+    """Let the worker run into a failpoint and keep it down."""
+    hold = line.stack.run_directory / "control" / "worker.hold"
+    hold.with_suffix(".env").write_text(f"CX_FAILPOINT={place}")
+    line.release("worker")
+    wait_until(lambda: "SIGKILL" in line.stack.part("worker")["last_exit"], 120, f"the worker dying at {place}")
+    hold.touch()
+    wait_until(lambda: line.stack.part("worker")["phase"] == "stopped", what="the worker being stopped")
+
+
+def content(line: Line) -> dict[str, set[str]]:
+    """Every row of landing that holds content, with the transaction that wrote it, by table."""
+    return {table: {row for (row,) in line.warehouse(f"select to_jsonb(r)::text from landing.{table} as r")} for table in CONTENT}
+
+
+def open_letters(line: Line) -> list[tuple[object, ...]]:
+    """The dead letters, and how often each was seen apart from redeliveries."""
+    return line.warehouse("select dead_letter_id, reason, status, times_seen from landing.dead_letters order by dead_letter_id")
+
+
+def next_offsets(line: Line) -> int:
+    [(total,)] = line.warehouse("select sum(next_offset)::bigint from landing.consumed_records")
+    return int(total)
+
+
+def span(line: Line) -> int:
+    """Records in the captured topics."""
+    return sum(end - first for first, end in line.offsets().values())
