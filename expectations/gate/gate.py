@@ -10,16 +10,12 @@ from psycopg import Connection
 from expectations import policy as policies
 from expectations.gate import docs, memory, quarantine, suites
 from expectations.gate.quarantine import Hold, Ticket
-from expectations.gate.run import check_suite, errored
+from expectations.gate.run import check_suite
 from expectations.gate.validate import Validator
 from expectations.gate.verdict import CheckResult
 from expectations.policy import Policy
 from expectations.publish.shape import Mart, quoted
 from expectations.window import Window
-
-
-class CouldNotCheck(Exception):
-    """Not a single check of a suite could run; the message is the first one's reason."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,6 @@ class Gate:
         policy = self.policy()
         suite = suites.load(self._files.suites / f"{suite_name}.json", placeholders(policy, window, marts))
         checked = check_suite(connection, self._validator, suite, policy.quarantine.checks)
-        if errored(checked.results):
-            raise CouldNotCheck(checked.results[0].note)
         held = memory.held_tickets(connection)
         may_hold = any(quarantine.may_hold(result, policy.quarantine) for result in checked.results)
         batch = memory.batch_tickets(connection, suite.batch) if may_hold else []

@@ -1,6 +1,6 @@
 """Runs one suite against the warehouse and answers with results that carry their failing rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -16,6 +16,10 @@ SHOWN_ROWS = 5
 HELD_ROWS = 100_000  # the most that one check can hold at once
 
 
+class CouldNotCheck(Exception):
+    """A suite's batch cannot be read, or not a single check could run; the message is the reason."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """A suite's results and the number of rows of its batch."""
@@ -29,6 +33,9 @@ def check_suite(connection: Connection, validator: Validator, suite: Suite, hold
 
     Args:
         holdable: ids of checks whose failing rows are all wanted, because they may be held.
+
+    Raises:
+        CouldNotCheck: the warehouse is the matter, not a check.
     """
     batch_rows = count(connection, suite.batch)
     waived = {check.name: result for check in suite.checks if (result := waive(connection, check))}
@@ -38,15 +45,21 @@ def check_suite(connection: Connection, validator: Validator, suite: Suite, hold
         result_of(connection, check, raws[check.name], batch=suite.batch, batch_rows=batch_rows, every_row=check.id in holdable)
         for check in rest.checks
     ]
+    if results and all(result.outcome == "error" for result in results):
+        raise CouldNotCheck(results[0].note)
     return Checked((*waived.values(), *results), batch_rows)
 
 
 def count(connection: Connection, batch: str) -> int:
-    """Rows of the batch; 0 when it cannot be read, which the checks then say themselves."""
+    """Rows of the batch.
+
+    Raises:
+        CouldNotCheck: it cannot be read, so no check of the suite means anything.
+    """
     try:
         row = connection.execute(f"select count(*) from ({batch}) as batch_rows".encode()).fetchone()
-    except psycopg.errors.ProgrammingError:
-        return 0
+    except psycopg.errors.ProgrammingError as error:
+        raise CouldNotCheck(" ".join(str(error).split())) from error
     return int(row[0]) if row else 0
 
 
@@ -82,8 +95,3 @@ def failing_rows(connection: Connection, check: Check, batch: str, limit: int) -
 
 def text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def errored(results: Sequence[CheckResult]) -> bool:
-    """Whether not a single check could run: the warehouse is the matter, not a check."""
-    return bool(results) and all(result.outcome == "error" for result in results)

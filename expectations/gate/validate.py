@@ -60,6 +60,7 @@ class Validator:
         """Close the connections that the context keeps."""
         if self._source is not None:
             self._source.get_engine().dispose()
+            self._source.get_execution_engine().close()
 
     def _validate(self, suite: Suite) -> Any:
         asset_name = f"{suite.name} window"

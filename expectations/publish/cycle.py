@@ -16,7 +16,8 @@ import psycopg
 from psycopg import Connection
 
 from expectations.gate import memory
-from expectations.gate.gate import CouldNotCheck, Review
+from expectations.gate.gate import Review
+from expectations.gate.run import CouldNotCheck
 from expectations.gate.suites import Check
 from expectations.gate.verdict import CheckResult, Verdict, judge
 from expectations.policy import Policy, PolicyError, Timing

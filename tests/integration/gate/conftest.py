@@ -25,7 +25,8 @@ LANDED = """
 create temp table new_tickets as
 select
     gen_random_uuid() as event_id, now() - interval '1 hour' as occurred_at, 'zendesk' as source_system,
-    'T-' || number as ticket_id, 'A-1' as account_id, 'negative' as sentiment, 0.5 as sentiment_score, 'low' as churn_risk, 'high' as effort,
+    'T-' || number as ticket_id, 'A-1' as account_id,
+    'negative' as sentiment, 0.5 as sentiment_score, 'low' as churn_risk, 'high' as effort,
     array['billing'] as raw_tags, 'billing' as canonical_tag, 'pricing' as driver, '{"a": 1}'::jsonb as custom_metrics,
     'https://evidence.example/T-' || number as evidence_url, 'too expensive' as evidence_quote,
     'T-' || number || '-1' as idempotency_key,
@@ -41,7 +42,8 @@ create schema build;
 create table build.touched_tickets as select source_system, ticket_id from landing.ticket_signals;
 create table build.fct_ticket_signals as
 select
-    source_system, ticket_id, account_id, sentiment, churn_risk, effort, version, driver, evidence_url, current_date as signal_date
+    source_system, ticket_id, account_id, sentiment, churn_risk, effort, version, driver, evidence_url,
+    current_date as signal_date
 from landing.ticket_signals;
 create table build.fct_evidence as select source_system, ticket_id, evidence_url from build.fct_ticket_signals;
 create table build.fct_driver_sentiment_daily as

@@ -60,7 +60,8 @@ insert into landing.ticket_signals (
 )
 select
     gen_random_uuid(), now(), 'zendesk', 'T-' || number, 'A-1', 'negative', 'low', 'high', array['billing'], 'billing',
-    %(driver)s, '{}', 'https://evidence.example/T-' || number, 'too expensive', 'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
+    %(driver)s, '{}', 'https://evidence.example/T-' || number, 'too expensive',
+    'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
     0, number, now()
 from generate_series(%(first)s::int, %(last)s::int) as number
 on conflict (source_system, ticket_id) do update set
