@@ -155,13 +155,14 @@ def queue(connection: Connection[Any], planned: Plan, current: Mapping[int, Inci
             connection.execute("update ops.incidents set quiet_reason = %s where incident_id = %s", (reason, incident_id))
 
 
-def prune(connection: Connection[Any], days: int = 90) -> None:
-    """Forget notices and letters that nobody needs any more; incidents and flags stay."""
+def prune(connection: Connection[Any], channels: Iterable[str], days: int = 90) -> None:
+    """Forget old notices and letters, and channels that left the routes file; incidents and flags stay."""
+    old = "< clock_timestamp() - make_interval(days => %s)"
+    done = "state in ('delivered', 'grouped', 'refused')"
     with connection.transaction():
-        old = "< clock_timestamp() - make_interval(days => %s)"
         connection.execute(f"delete from ops.alert_outbox where processed_at {old}", (days,))
-        done = f"delete from ops.alert_deliveries where state in ('delivered', 'grouped', 'refused') and created_at {old}"
-        connection.execute(done, (days,))
+        connection.execute(f"delete from ops.alert_deliveries where {done} and created_at {old}", (days,))
+        connection.execute("delete from ops.alert_channels where channel <> all(%s)", (list(channels),))
 
 
 def _incidents(connection: Connection[Any], query: str, parameters: Iterable[Any] = ()) -> list[Incident]:

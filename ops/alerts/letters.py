@@ -67,10 +67,10 @@ def plan(incidents: Iterable[Incident], waiting: Iterable[Letter], situation: Si
     """
     known = {incident.incident_id: incident for incident in incidents}
     usable = [letter for letter in waiting if letter.channel not in situation.missing]
-    hurried = [letter for letter in usable if _is_too_late(letter, known, situation)]
-    staying = [letter for letter in usable if letter not in hurried]
+    replaced = [letter for letter in usable if _is_stale(letter, known, situation)]
+    staying = [letter for letter in usable if letter not in replaced]
     held = {incident_id: letter for letter in staying for incident_id in letter.incident_ids}
-    freed = {incident_id for letter in hurried for incident_id in letter.incident_ids}
+    freed = {incident_id for letter in replaced for incident_id in letter.incident_ids}
     dues: list[_Due] = []
     quiet: dict[int, str] = {}
     for incident in known.values():
@@ -81,7 +81,7 @@ def plan(incidents: Iterable[Incident], waiting: Iterable[Letter], situation: Si
         else:
             dues.append(verdict)
     letters, absorbed = _gathered(dues, staying, situation)
-    return Plan(tuple(letters), (*(letter.delivery_id for letter in hurried), *absorbed), quiet)
+    return Plan(tuple(letters), (*(letter.delivery_id for letter in replaced), *absorbed), quiet)
 
 
 def due_kind(incident: Incident, pace: Pace, now: datetime) -> str | None:
@@ -157,11 +157,15 @@ def _is_for(letter: Letter, at: datetime, now: datetime) -> bool:
     return not letter.is_sending and (letter.not_before == at or (letter.not_before <= now and at <= now))
 
 
-def _is_too_late(letter: Letter, known: Mapping[int, Incident], situation: Situation) -> bool:
-    """Whether a deferred letter names an incident that may be told earlier: a warning of the night that became critical."""
+def _is_stale(letter: Letter, known: Mapping[int, Incident], situation: Situation) -> bool:
+    """Whether a letter must be planned anew: its channel left the routes, or it waits for the morning and became critical."""
+    if letter.is_sending:
+        return False
+    if letter.channel not in situation.routes.channels:
+        return True
     members = [known[incident_id] for incident_id in letter.incident_ids if incident_id in known]
     earliest = [tellable_at(one.severity, letter.channel, situation) for one in members if one.is_open]
-    return letter.not_before > situation.now and not letter.is_sending and any(at < letter.not_before for at in earliest)
+    return letter.not_before > situation.now and any(at < letter.not_before for at in earliest)
 
 
 def _why_waiting(letter: Letter, now: datetime) -> str:

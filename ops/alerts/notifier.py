@@ -144,7 +144,7 @@ class Notifier:
         return more
 
     async def _prune(self) -> bool:
-        await self._warehouse.run(ledger.prune)
+        await self._warehouse.run(ledger.prune, self._setup.routes.channels)
         return False
 
     async def _send(self, http: httpx.AsyncClient, channel: str, webhook: str) -> bool:

@@ -100,6 +100,14 @@ def test_a_warning_of_the_night_that_becomes_critical_is_told_at_once() -> None:
     assert [letter.not_before for letter in planned.letters] == [night]
 
 
+def test_a_letter_for_a_channel_that_left_the_routes_is_planned_anew() -> None:
+    """Renaming a channel in the routes file strands no letter: its incidents are told where the routes now say."""
+    stranded = Letter("old-name", NEW, (1,), NOON, delivery_id=7)
+    planned = plan([incident(over_at=NOON + MINUTE)], [stranded], Situation(ROUTES, NOON + HOUR))
+    assert planned.absorbed == (7,)
+    assert [(letter.channel, letter.incident_ids) for letter in planned.letters] == [("default", (1,))]
+
+
 def test_a_channel_without_a_webhook_gets_no_letters_but_a_reason() -> None:
     """Without a webhook nothing is queued, and the incident says which variable is missing."""
     planned = plan([incident()], [], Situation(ROUTES, NOON, missing={"default": "CX_SLACK_WEBHOOK_URL is not set"}))

@@ -100,7 +100,7 @@ def test_pruning_forgets_old_notices_and_letters_only(warehouse: Warehouse) -> N
     )
     warehouse.connection.execute("update ops.alert_outbox set processed_at = processed_at - interval '91 days'")
     warehouse.connection.execute("update ops.alert_deliveries set created_at = created_at - interval '91 days'")
-    ledger.prune(warehouse.connection)
+    ledger.prune(warehouse.connection, ["default"])
     assert warehouse.ask("select count(*) from ops.alert_outbox") == [0]
     assert (warehouse.letters(), warehouse.ask("select count(*) from ops.alert_flags")) == (["waiting"], [1])
 
