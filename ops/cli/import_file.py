@@ -65,6 +65,9 @@ def import_file(  # noqa: PLR0917 - click passes them by name
     except StoreUnavailable as error:
         click.echo(f"cx import: the enrichment store (CX_STORE_URL): {error}", err=True)
         sys.exit(COULD_NOT_RUN)
+    except OSError as error:
+        click.echo(f"cx import: {error.filename or file}: {error.strerror or error}", err=True)
+        sys.exit(COULD_NOT_RUN)
     _show(report, as_json)
     if report.rejected and not allow_rejects:
         sys.exit(BAD_DATA)

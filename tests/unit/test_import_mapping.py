@@ -1,11 +1,16 @@
 """The mapping file: what is wrong is named by file, key, and what to write instead."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from connectors.imports import mapping_file
 from connectors.imports.errors import MappingError
+from connectors.imports.mapping import Accounts, Field, Fields, Mapping, Taxonomy
+from ops.settings import PROJECT_DIRECTORY
+
+README = PROJECT_DIRECTORY / "connectors" / "README.md"
 
 FIELDS = """
 fields:
@@ -83,6 +88,20 @@ def test_a_wrong_mapping_says_where_and_what_instead(tmp_path: Path, wrong: str,
         mapping_file.load(path)
     assert str(caught.value).startswith(f"{path}: {key}")
     assert advice in str(caught.value)
+
+
+def test_the_mapping_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    """The mapping that connectors/README.md explains line by line can be used as it stands."""
+    text = README.read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert mapping_file.load(write(tmp_path, example)).metrics["is_vip"].type == "boolean"
+
+
+def test_every_key_is_documented() -> None:
+    """connectors/README.md names every key that a mapping may hold."""
+    known = {name for struct in (Mapping, Fields, Field, Taxonomy, Accounts) for name in struct.__struct_fields__}
+    text = README.read_text()
+    assert {name for name in known - {"path", "description"} if not re.search(rf"\b{name}\b", text)} == set()
 
 
 def test_an_unknown_name_lists_what_ships() -> None:
