@@ -1,5 +1,7 @@
 """Data Docs: a page per validation that is worth one, with an index, and old pages thrown away."""
 
+import contextlib
+import io
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +33,8 @@ def build(context: Any, results: dict[str, Any], *, run_name: str, directory: Pa
     for suite, key in keys.items():
         context.validation_results_store.set(key, results[suite])
     prune(directory, keep=pages - 1)
-    context.build_data_docs(site_names=[SITE], resource_identifiers=list(keys.values()))
+    with contextlib.redirect_stdout(io.StringIO()):  # rendering prints advice about queries
+        context.build_data_docs(site_names=[SITE], resource_identifiers=list(keys.values()))
     for key in keys.values():
         context.validation_results_store.remove_key(key)
     base = base_url.rstrip("/") or directory.resolve().as_uri()

@@ -9,6 +9,7 @@ from expectations.gate.validate import Validator
 from expectations.policy import Timing
 from expectations.publish import lock
 from expectations.publish.cycle import Cycle
+from expectations.publish.shape import Mart
 from expectations.publish.transform import Project, Transformer
 
 
@@ -18,7 +19,8 @@ class Publisher:
     def __init__(self, project: Project, files: Files, announce: Callable[[str], None] = lambda stage: None) -> None:
         self._url = project.warehouse_url
         self._transformer = Transformer(project)
-        self._gate = Gate(Validator(project.warehouse_url), files)
+        self._validator = Validator(project.warehouse_url)
+        self._gate = Gate(self._validator, files)
         self._announce = announce
         self._gate_files: list[tuple[str, int]] = []
 
@@ -29,6 +31,14 @@ class Publisher:
     def cycle(self, connection: Connection) -> Cycle:
         """A cycle over that connection."""
         return Cycle(connection, self._transformer, self._gate, self._announce)
+
+    def marts(self) -> list[Mart]:
+        """The models that are published."""
+        return self._transformer.marts()
+
+    def close(self) -> None:
+        """Close the connections that the gate keeps."""
+        self._validator.close()
 
     def timing(self) -> Timing:
         """The policy's timing as the file says now; raises PolicyError."""

@@ -1,0 +1,106 @@
+"""The whole cycle with the real dbt project and the real suites."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from expectations.gate.gate import Files
+from expectations.publish.cycle import Outcome
+from expectations.publish.resident import Publisher
+from expectations.publish.transform import Project
+from ops.settings import PROJECT_DIRECTORY
+from tests.integration.publish.conftest import Warehouse
+
+SPOIL = """
+update landing.ticket_signals set
+    evidence_url = 'see the ticket', driver = 'shipping', version = 2, idempotency_key = ticket_id || '-2',
+    landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()
+where ticket_id = 'T-2'
+"""
+HISTORY = """
+insert into landing.ticket_signal_versions
+select * from landing.ticket_signals
+on conflict do nothing
+"""
+OF_T2 = "select version, evidence_url from marts.fct_ticket_signals where ticket_id = 'T-2'"
+
+
+class RealWarehouse(Warehouse):
+    """A warehouse whose candidates come from dbt and whose gate is Great Expectations."""
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        super().__init__(url)
+        self.publisher = Publisher(
+            Project(PROJECT_DIRECTORY / "dbt_project", scratch / "dbt", url), Files(docs=scratch / "data_docs")
+        )
+
+    def land(self, first: int, last: int, driver: str = "pricing", version: int = 1) -> None:
+        super().land(first, last, driver, version)
+        self.execute(HISTORY)
+
+    def publish(self) -> Outcome:
+        connection = self.connect()
+        try:
+            return self.publisher.cycle(connection).run()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def real(warehouse_url: str, tmp_path: Path) -> Iterator[RealWarehouse]:
+    warehouse = RealWarehouse(warehouse_url, tmp_path)
+    yield warehouse
+    warehouse.publisher.close()
+
+
+def test_a_bad_ticket_is_held_the_rest_is_published_and_it_returns_by_itself(real: RealWarehouse) -> None:
+    """Quarantine through dbt: marts keep the ticket's published state while its newest is held, then show the corrected one."""
+    real.land(1, 60)
+    first = real.publish()
+    assert first.result == "published", first.message
+    assert real.execute("select count(*) from marts.fct_ticket_signals") == [(60,)]
+
+    real.execute(SPOIL)
+    real.execute(HISTORY)
+    real.land(61, 62)
+    second = real.publish()
+    assert (second.result, second.gate_result) == ("published", "warning"), second.message
+    assert real.execute("select source_system, ticket_id, check_name from ops.held_tickets") == [
+        ("zendesk", "T-2", "evidence_url_is_a_link")
+    ]
+    assert real.execute("select count(*) from marts.fct_ticket_signals") == [(62,)]
+    assert real.execute(OF_T2) == [(1, "https://evidence.example/T-2")]
+
+    real.land(2, 2, driver="refunds", version=3)
+    third = real.publish()
+    assert (third.result, third.gate_result) == ("published", "passed"), third.message
+    assert real.execute(OF_T2) == [(3, "https://evidence.example/T-2")]
+    assert real.execute("select count(*) from ops.held_tickets") == [(0,)]
+    states = "select state from ops.alert_outbox where fingerprint = 'gate:landing:evidence_url_is_a_link' order by alert_id"
+    assert real.execute(states) == [("firing",), ("ok",)]
+    assert_marts_equal_candidates(real)
+
+
+def test_every_mart_of_the_project_is_published_and_every_check_can_run(real: RealWarehouse) -> None:
+    """The suites and the project agree on names: no check errs, all models with meta.publish are in marts, readable for BI."""
+    real.land(1, 60)
+
+    outcome = real.publish()
+
+    assert outcome.result == "published", outcome.message
+    assert {check: said for check, said in outcome.checks.items() if said == "error"} == {}
+    assert_marts_equal_candidates(real)
+    unreadable = "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'r' and not {}"
+    assert real.execute(unreadable.format("has_table_privilege('bi_reader', oid, 'select')")) == []
+
+
+def assert_marts_equal_candidates(real: RealWarehouse) -> None:
+    """Each mart holds exactly the rows of its candidate."""
+    for mart in real.publisher.marts():
+        build, published = (
+            f"select to_jsonb(built) from build.{mart.name} as built",
+            f"select to_jsonb(m) from marts.{mart.name} as m",
+        )
+        difference = f"({build} except all {published}) union all ({published} except all {build})"
+        assert real.execute(difference) == [], mart.name
