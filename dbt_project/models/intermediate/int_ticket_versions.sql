@@ -1,22 +1,13 @@
 -- Grain: one row per version of a living ticket, in one snapshot: all that the marts of tickets need.
 -- A latest row that is missing from the history (repaired by hand) counts as a version of its own.
-with latest as (
-    select *
-    from {{ ref('stg_landing__ticket_signals') }}
-),
-
-history as (
-    select *
-    from {{ ref('stg_landing__ticket_signal_versions') }}
-),
-
-superseded as (
+-- No CTE is used twice: PostgreSQL would read it whole instead of looking up the tickets that are asked for.
+with superseded as (
     select history.*
-    from history
+    from {{ ref('stg_landing__ticket_signal_versions') }} as history
     where
         not exists (
             select
-            from latest
+            from {{ ref('stg_landing__ticket_signals') }} as latest
             where
                 latest.source_system = history.source_system
                 and latest.ticket_id = history.ticket_id
@@ -27,7 +18,7 @@ superseded as (
 select
     *,
     true as is_latest
-from latest
+from {{ ref('stg_landing__ticket_signals') }}
 union all
 select
     *,
