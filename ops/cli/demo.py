@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SAMPLE = settings.PROJECT_DIRECTORY / "connectors" / "sample" / "tickets.csv"
 PUBLISH_SECONDS = 180.0
 SAY_EVERY_SECONDS = 5.0
+WIDTH = 140  # columns at least, so that links stay whole
 
 OUTCOMES = """
 select outcome, records
@@ -171,14 +172,15 @@ def table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table()
     for place, name in enumerate(columns):
-        is_number = bool(rows) and not isinstance(rows[0][place], str)
-        drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        sample = rows[0][place] if rows else ""
+        is_link = str(sample).startswith("http")
+        drawn.add_column(name, justify="left" if isinstance(sample, str) else "right", no_wrap=is_link, overflow="fold")
     for row in rows:
         drawn.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row))
-    console = Console()
-    Console(width=max(console.width, 130)).print(drawn)
+    click.echo(f"\n{title}")
+    Console(width=max(Console().width, WIDTH)).print(drawn)
 
 
 def next_steps(stack: "Stack") -> str:
