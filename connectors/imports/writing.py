@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TypeVar
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, exc, pool, text
@@ -15,6 +16,7 @@ from connectors.imports.mapping import Tag
 from connectors.imports.reading import Row
 
 ATTEMPTS = 5  # of a transaction that lost a race or a deadlock against another writer
+Result = TypeVar("Result")
 _values = attrgetter(*columns.TICKET_COLUMNS)
 
 
@@ -56,10 +58,13 @@ class StoreWriter:
 
     def write(self, batch: Sequence[Item]) -> Written:
         """Write one batch in one transaction; repeated when it lost a race, so its effect does not depend on luck."""
+        return self._in_transaction(lambda connection: self._write(connection, batch))
+
+    def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with unavailable(), self._engine.begin() as connection:
-                    return self._write(connection, batch)
+                    return work(connection)
             except (Raced, psycopg.errors.DeadlockDetected):
                 if attempt == ATTEMPTS:
                     raise StoreUnavailable(f"other writers won {ATTEMPTS} times; run the import again") from None
@@ -122,8 +127,8 @@ class StoreWriter:
 
     def _write_small(self, table: str, names: tuple[str, ...], rows: Sequence[tuple[str | None, ...]], overwrite: bool) -> int:
         statement = text(statements.upsert_small(table, names, overwrite))
-        with unavailable(), self._engine.begin() as connection:
-            return sum(connection.execute(statement, dict(zip(names, row, strict=True))).rowcount for row in rows)
+        parameters = [dict(zip(names, row, strict=True)) for row in rows]
+        return self._in_transaction(lambda connection: sum(connection.execute(statement, each).rowcount for each in parameters))
 
 
 def _conflict(item: Item) -> Rejection:

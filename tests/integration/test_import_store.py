@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connectors.imports import run
+from connectors.imports.errors import StoreUnavailable
+from connectors.imports.writing import Raced, StoreWriter, Written, connect
 from ops.cli import cx
 from ops.settings import PROJECT_DIRECTORY
 
@@ -200,3 +202,21 @@ def test_the_sample_imports_twice(desk: Desk) -> None:
         "select count(*) filter (where occurred_at > now() - interval '2 days') > 300 from enrichment.ticket_signals"
     ) == [(True,)]
     assert json.loads(CliRunner().invoke(cx, command).stdout)["written"] == 0
+
+
+def test_a_lost_race_is_repeated(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that loses against another writer is repeated as a whole; one that always loses ends in one sentence."""
+    writer = StoreWriter(connect(store_url), None, ["sentiment"])
+    asked = []
+
+    def lose(connection: object, batch: object) -> Written:
+        asked.append(batch)
+        if len(asked) < 3:
+            raise Raced
+        return Written(written=7)
+
+    monkeypatch.setattr(writer, "_write", lose)
+    assert writer.write([]).written == 7
+    monkeypatch.setattr(writer, "_write", lambda *_: (_ for _ in ()).throw(Raced()))
+    with pytest.raises(StoreUnavailable, match="run the import again"):
+        writer.write([])
