@@ -1,12 +1,12 @@
 """What landing a batch can raise, as the pipeline sees it.
 
-    StreamError
-    ├── Unavailable         nothing wrong with the data: the pipeline retries in place
-    ├── RefusedRecord       the warehouse refuses a row that passed the contract: the pipeline isolates it
-    └── StopWorker          nothing the worker can do: it stops with exit code 1
-        ├── Misconfigured   no retry can help
-        ├── BreakerOpen     nearly everything is rejected
-        └── DriftStop       the drift policy says stop
+StreamError
+├── Unavailable         nothing wrong with the data: the pipeline retries in place
+├── RefusedRecord       the warehouse refuses a row that passed the contract: the pipeline isolates it
+└── StopWorker          nothing the worker can do: it stops with exit code 1
+    ├── Misconfigured   no retry can help
+    ├── BreakerOpen     nearly everything is rejected
+    └── DriftStop       the drift policy says stop
 """
 
 

@@ -1,8 +1,8 @@
 """Places at which a fault test may have the worker killed, as if the machine lost power. Off unless named.
 
-    before_warehouse_commit     everything of a batch is written, nothing is committed
-    after_warehouse_commit      the batch is durable, the dead-letter topic and the offsets do not know yet
-    before_offset_commit        the batch and its dead letters are durable, the offsets do not know yet
+before_warehouse_commit     everything of a batch is written, nothing is committed
+after_warehouse_commit      the batch is durable, the dead-letter topic and the offsets do not know yet
+before_offset_commit        the batch and its dead letters are durable, the offsets do not know yet
 """
 
 import os

@@ -17,7 +17,6 @@ from stream.core.alerts import Alert, breaker_alert, breaker_closed_alert
 from stream.core.backoff import backoff_seconds
 from stream.core.batch import Batch, divide
 from stream.core.breaker import Breaker
-from stream.core.contract.rows import IDENTITIES
 from stream.core.decode import decode
 from stream.core.drift import DriftPolicy
 from stream.core.letters import SIGNALS_TABLE, Letter
@@ -122,7 +121,8 @@ class Pipeline:
     def _land(self, decoded: Sequence[Decoded]) -> None:
         """Land a batch; a record the database refuses is found by halving and becomes a dead letter."""
         batch = divide(decoded)
-        flood = self._check(batch)
+        breaker = self._breaker = self._breaker or Breaker(was_open=self._lander.breaker_is_open())
+        rejected = self._check(breaker, batch)
         try:
             landed = self._lander.land(batch)
         except RefusedRecord as error:
@@ -131,32 +131,30 @@ class Pipeline:
             return
         self._letters_pending = self._letters_pending or bool(landed.new_letters)
         self._observer.landed(batch, landed.outcomes, landed.seconds)
-        self._remember(flood)
+        self._remember(breaker, rejected)
 
-    def _check(self, batch: Batch) -> list[bool]:
+    def _check(self, breaker: Breaker, batch: Batch) -> list[bool]:
         """Whether each ticket record was rejected, in order. Raises when the worker must stop instead of landing them."""
         stopping = next((one for _, one in batch.rejections if one.stops), None)
         if stopping is not None:
             self._lander.raise_drifts(batch.differences)
             raise DriftStop(f"The drift policy says stop: {stopping.detail} of {stopping.table} ({stopping.reason}).")
-        if self._breaker is None:
-            self._breaker = Breaker(was_open=self._lander.breaker_is_open())
         rejected = ticket_rejections(batch, {})
-        if self._breaker.trips(rejected) and not self._let_through:
+        if breaker.trips(rejected) and not self._let_through:
             # A replay of old letters is not a flood: only records never read before count.
             rejected = ticket_rejections(batch, self._lander.next_offsets(batch))
-            if self._breaker.trips(rejected):
+            if breaker.trips(rejected):
                 alert = breaker_alert(batch)
                 self._lander.open_breaker(alert)
                 raise BreakerOpen(alert.summary)
         return rejected
 
-    def _remember(self, rejected: Sequence[bool]) -> None:
-        assert self._breaker is not None
-        self._breaker.landed(rejected)
-        if self._breaker.was_open and self._breaker.is_calm:
+    def _remember(self, breaker: Breaker, rejected: Sequence[bool]) -> None:
+        """Move the breaker's window over landed records; close it when they are good again."""
+        breaker.landed(rejected)
+        if breaker.was_open and breaker.is_calm:
             self._lander.close_breaker(breaker_closed_alert())
-            self._breaker.was_open = False
+            breaker.was_open = False
 
 
 def ticket_rejections(batch: Batch, next_offsets: Mapping[Partition, int]) -> list[bool]:
@@ -174,5 +172,4 @@ def isolated(decoded: Sequence[Decoded], error: str) -> list[list[Decoded]]:
     one = decoded[0]
     if not isinstance(one, Change):
         raise Misconfigured(f"The warehouse refuses what is not even a row: {error}")
-    identity = tuple(getattr(one.row, column) for column in IDENTITIES[one.table])
-    return [[Rejection(one.record, one.table, Reason.DATABASE_REFUSED, error, identity, one.position)]]
+    return [[Rejection(one.record, one.table, Reason.DATABASE_REFUSED, error, one.identity, one.position)]]

@@ -1,31 +1,26 @@
 """A change made of a typed row: what a type cannot say is checked here, and null collections become empty ones."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from stream.core.content import row_hash, signal_hash
-from stream.core.contract.rows import MAX_SCORE, MAX_SCORE_DIGITS, Row, TicketSignal
-from stream.core.envelope import READ, Source
+from stream.core.contract.rows import MAX_SCORE, MAX_SCORE_DIGITS, Row, TagMapping, TicketSignal
+from stream.core.envelope import READ, AnyEnvelope, Envelope
 from stream.core.positions import source_position
-from stream.core.records import Change, Difference, Record
+from stream.core.records import Change, Difference, Identity, Record
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError, ValueError)  # all that decoding can raise
 _JSON = msgspec.json.Decoder()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_from_seconds = datetime.fromtimestamp
 
 
 def make_change(
-    record: Record,
-    table: str,
-    op: str,
-    source: Source,
-    captured_ms: int | None,
-    row: Row,
-    differences: tuple[Difference, ...] = (),
+    record: Record, table: str, envelope: Envelope | AnyEnvelope, row: Row, differences: tuple[Difference, ...] = ()
 ) -> Change | None:
     """The change a typed row makes, or None when it breaks the contract after all."""
+    source = envelope.source
     position = source_position(source.sequence, source.lsn)
     if position is None:
         return None
@@ -35,11 +30,14 @@ def make_change(
             return None
         row.raw_tags = row.raw_tags or []
         row.custom_metrics = row.custom_metrics or "{}"
+        identity: Identity = (row.source_system, row.ticket_id)
         content_hash = signal_hash(row, metrics)
     else:
+        identity = (row.raw_tag if isinstance(row, TagMapping) else row.account_id,)
         content_hash = row_hash(row)
-    committed_at = None if op == READ else instant(source.ts_us, source.ts_ms)
-    return Change(record, table, row, position, content_hash, committed_at, instant(None, captured_ms), differences)
+    committed_at = None if envelope.op == READ else instant(source.ts_us, source.ts_ms)
+    captured_at = instant(None, envelope.ts_ms)
+    return Change(record, table, identity, row, position, content_hash, committed_at, captured_at, differences)
 
 
 def metrics_of(text: str | None) -> dict[str, Any] | None:
@@ -63,9 +61,9 @@ def is_score(signal: TicketSignal) -> bool:
 
 def instant(microseconds: int | None, milliseconds: int | None) -> datetime | None:
     """The moment so long after 1970; None when unknown or beyond the calendar."""
-    if microseconds is None:
-        microseconds = None if milliseconds is None else milliseconds * 1000
     try:
-        return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
+        if microseconds is not None:
+            return _from_seconds(microseconds / 1e6, UTC)
+        return None if milliseconds is None else _from_seconds(milliseconds / 1e3, UTC)
+    except (OverflowError, ValueError, OSError):
         return None

@@ -37,4 +37,4 @@ def _good_change(record: Record, table: str, value: bytes) -> Change | None:
         return None
     if envelope.op not in CHANGES or envelope.after is None:
         return None
-    return make_change(record, table, envelope.op, envelope.source, envelope.ts_ms, envelope.after)
+    return make_change(record, table, envelope, envelope.after)

@@ -1,6 +1,6 @@
 """The slow, exact reading of a record that is not simply good: drifted, unavailable, deleted, or broken and why."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,57 +18,73 @@ _JSON = msgspec.json.Decoder()
 _RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])  # keeps the spelling of every number
 
 
+class Reading(NamedTuple):
+    """A record as far as it can be read without its table's types."""
+
+    record: Record
+    table: str
+    envelope: Envelope
+    before: JsonObject | None
+    after: JsonObject | None
+    identity: Identity | None
+    position: int | None
+
+    def reject(self, reason: Reason, detail: str, differences: tuple[Difference, ...] = (), stops: bool = False) -> Rejection:
+        return Rejection(self.record, self.table, reason, detail, self.identity, self.position, differences, stops)
+
+
 def diagnose(record: Record, table: str, value: bytes, policy: DriftPolicy) -> Decoded:
     """Say what a record is that the fast path did not take."""
     envelope = _envelope(value)
     if isinstance(envelope, tuple):
         return Rejection(record, table, *envelope, identity=key_identity(record.key, table))
-    if envelope.op == MESSAGE:
-        return NoEffect(record)
-    position = source_position(envelope.source.sequence, envelope.source.lsn)
-    if envelope.op == TRUNCATE:
-        return Rejection(record, table, Reason.TRUNCATE, f"the store's {table} was truncated", None, position)
     before, after = _object(envelope.before), _object(envelope.after)
     identity = _identity(table, after or before) or key_identity(record.key, table)
-    if position is None:
-        return Rejection(record, table, Reason.MISSING_POSITION, "no source.sequence and no source.lsn", identity)
-    if envelope.op == DELETE:
-        return _deletion(record, table, envelope, identity, position)
-    if envelope.op not in CHANGES:
-        return Rejection(record, table, Reason.UNKNOWN_OPERATION, f"op {_shorten(envelope.op)}", identity, position)
-    if after is None:
-        return Rejection(record, table, Reason.NOT_AN_ENVELOPE, f"op {envelope.op} without a row", identity, position)
-    return _change(record, table, envelope, before or {}, after, identity, position, policy)
+    position = source_position(envelope.source.sequence, envelope.source.lsn)
+    return _by_operation(Reading(record, table, envelope, before, after, identity, position), policy)
 
 
-def _change(
-    record: Record, table: str, envelope: Envelope, before: JsonObject, after: JsonObject,
-    identity: Identity | None, position: int, policy: DriftPolicy,
-) -> Decoded:  # fmt: skip
+def _by_operation(reading: Reading, policy: DriftPolicy) -> Decoded:
+    op = reading.envelope.op
+    if op == MESSAGE:
+        return NoEffect(reading.record)
+    if op == TRUNCATE:
+        return reading.reject(Reason.TRUNCATE, f"the store's {reading.table} was truncated")
+    if op != DELETE and op not in CHANGES:
+        return reading.reject(Reason.UNKNOWN_OPERATION, f"op {_shorten(op)}")
+    if reading.position is None:
+        return reading.reject(Reason.MISSING_POSITION, "no source.sequence and no source.lsn")
+    return _deletion(reading, reading.position) if op == DELETE else _change(reading, policy)
+
+
+def _change(reading: Reading, policy: DriftPolicy) -> Decoded:
     """Apply the drift policy to the row's columns, restore what was unavailable, then check field by field."""
+    table, after = reading.table, reading.after
+    if after is None:
+        return reading.reject(Reason.NOT_AN_ENVELOPE, f"op {reading.envelope.op} without a row")
     differences = column_differences(table, after)
-
-    def reject(reason: Reason, detail: str, found: tuple[Difference, ...], stops: bool) -> Rejection:
-        return Rejection(record, table, reason, detail, identity, position, found, stops)
-
-    for difference in differences:
-        action = policy.action(difference)
-        if action in {Action.QUARANTINE, Action.STOP}:
-            unexpected = difference.kind == Kind.UNKNOWN_COLUMN
-            reason = Reason.UNEXPECTED_COLUMN if unexpected else Reason.MISSING_COLUMN
-            return reject(reason, f"column {_shorten(difference.column)}", differences, action == Action.STOP)
-    restored = _restore(after, before)
-    if isinstance(restored, str):
-        return reject(Reason.UNAVAILABLE_VALUE, f"column {_shorten(restored)}", differences, False)
+    refused = next((one for one in differences if policy.action(one) in {Action.QUARANTINE, Action.STOP}), None)
+    if refused is not None:
+        reason = Reason.UNEXPECTED_COLUMN if refused.kind == Kind.UNKNOWN_COLUMN else Reason.MISSING_COLUMN
+        stops = policy.action(refused) == Action.STOP
+        return reading.reject(reason, f"column {_shorten(refused.column)}", differences, stops)
+    row = _restore(after, reading.before or {})
+    if isinstance(row, str):
+        return reading.reject(Reason.UNAVAILABLE_VALUE, f"column {_shorten(row)}", differences)
     if table == "ticket_signals":
-        restored["custom_metrics"] = _carry(restored.get("custom_metrics"), _carried(restored, differences, policy))
-    fault = first_fault(table, restored)
-    if fault is not None:
-        found = (*differences, Difference(table, fault.drift, fault.field)) if fault.drift else differences
-        stops = bool(fault.drift) and policy.action(found[-1]) == Action.STOP
-        return reject(fault.reason, fault.detail, found, stops)
-    change = _typed(record, table, envelope, restored, differences)
-    return change or reject(Reason.WRONG_TYPE, "the row breaks the contract", differences, False)
+        row["custom_metrics"] = _carry(row.get("custom_metrics"), _carried(row, differences, policy))
+    return _checked(reading, row, differences, policy)
+
+
+def _checked(reading: Reading, row: JsonObject, differences: tuple[Difference, ...], policy: DriftPolicy) -> Decoded:
+    fault = first_fault(reading.table, row)
+    if fault is None:
+        change = _typed(reading.record, reading.table, reading.envelope, row, differences)
+        return change or reading.reject(Reason.WRONG_TYPE, "the row breaks the contract", differences)
+    if fault.drift is None:
+        return reading.reject(fault.reason, fault.detail, differences)
+    drift = Difference(reading.table, fault.drift, fault.field)
+    return reading.reject(fault.reason, fault.detail, (*differences, drift), policy.action(drift) == Action.STOP)
 
 
 def _typed(
@@ -80,7 +96,7 @@ def _typed(
         row = msgspec.convert(known, ROW_TYPES[table])
     except UNREADABLE:
         return None
-    return make_change(record, table, envelope.op, envelope.source, envelope.ts_ms, row, differences)
+    return make_change(record, table, envelope, row, differences)
 
 
 def _carried(row: JsonObject, differences: tuple[Difference, ...], policy: DriftPolicy) -> JsonObject:
@@ -110,10 +126,11 @@ def _restore(after: JsonObject, before: JsonObject) -> JsonObject | str:
     return restored
 
 
-def _deletion(record: Record, table: str, envelope: Envelope, identity: Identity | None, position: int) -> Decoded:
-    if identity is None:
-        return Rejection(record, table, Reason.MISSING_IDENTITY, "a delete without the row's identity", None, position)
-    return Deletion(record, table, identity, position, instant(envelope.source.ts_us, envelope.source.ts_ms))
+def _deletion(reading: Reading, position: int) -> Decoded:
+    if reading.identity is None:
+        return reading.reject(Reason.MISSING_IDENTITY, "a delete without the row's identity")
+    source = reading.envelope.source
+    return Deletion(reading.record, reading.table, reading.identity, position, instant(source.ts_us, source.ts_ms))
 
 
 def _envelope(value: bytes) -> Envelope | tuple[Reason, str]:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple, get_args
-from uuid import UUID
+from typing import Any, Literal, NamedTuple, get_origin
 
 import msgspec
 
 from stream.core.changes import metrics_of
-from stream.core.contract.rows import IDENTITIES, MAX_SCORE, MAX_SCORE_DIGITS, ROW_TYPES
+from stream.core.contract.rows import IDENTITIES, MAX_SCORE, MAX_SCORE_DIGITS, ROW_TYPES, Url, Uuid
 from stream.core.drift import Kind, kind_allows_null
 from stream.core.envelope import SENTINEL
 from stream.core.reasons import Reason
@@ -77,20 +76,26 @@ def _score_fault(value: object) -> Reason | None:
 def _classify(kind: Any, value: object) -> Reason:
     """The reason for which a non-null value is not of this kind."""
     plain = plain_type(kind)
-    if plain is int:
-        return Reason.OUT_OF_RANGE if isinstance(value, int) and not isinstance(value, bool) else Reason.WRONG_TYPE
-    if not isinstance(value, str):
-        too_long = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        return Reason.TOO_LONG if too_long else Reason.WRONG_TYPE
+    if plain is int and isinstance(value, int) and not isinstance(value, bool):
+        return Reason.OUT_OF_RANGE
+    if plain is not int and isinstance(value, str):
+        return _classify_text(plain, kind, value)
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return Reason.TOO_LONG if texts and get_origin(plain) is list else Reason.WRONG_TYPE
+
+
+def _classify_text(plain: Any, kind: Any, value: str) -> Reason:
     if plain is datetime:
         return Reason.INVALID_TIMESTAMP
-    if plain is UUID:
-        return Reason.INVALID_UUID
+    if get_origin(plain) is Literal:
+        return Reason.UNKNOWN_ENUM_VALUE
     if plain is not str:
-        return Reason.UNKNOWN_ENUM_VALUE if get_args(plain) and plain is not list else Reason.WRONG_TYPE
+        return Reason.WRONG_TYPE
+    if kind is Uuid:
+        return Reason.INVALID_UUID
     if not value:
         return Reason.MISSING_VALUE
-    return Reason.INVALID_URL if "pattern" in repr(kind) and not value.startswith(("http://", "https://")) else Reason.TOO_LONG
+    return Reason.INVALID_URL if kind is Url and not value.startswith(("http://", "https://")) else Reason.TOO_LONG
 
 
 def plain_type(kind: Any) -> Any:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from msgspec.structs import astuple
 
-from stream.core.contract.rows import IDENTITIES
 from stream.core.outcomes import Outcome
 from stream.core.records import Change, Deletion
 
@@ -42,10 +41,7 @@ def fold_lookups(events: Iterable[tuple[int, Change | Deletion]], known: Mapping
 
 def lookup_key(event: Change | Deletion) -> str:
     """The one text that identifies a row of the taxonomy or an account."""
-    if isinstance(event, Deletion):
-        return event.identity[0]
-    key = getattr(event.row, IDENTITIES[event.table][0])
-    return str(key)
+    return event.identity[0]
 
 
 def lookup_values(event: Change | Deletion, columns: int) -> tuple[object, ...]:

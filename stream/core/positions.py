@@ -17,6 +17,9 @@ def source_position(sequence: str | None, lsn: int | None) -> int | None:
 
 
 def _second(sequence: str) -> int | None:
+    digits = sequence[sequence.rfind(",") + 2 : -2]  # as Debezium writes it
+    if 0 < len(digits) < 20 and digits.isascii() and digits.isdigit():
+        return int(digits)
     try:
         second = _SEQUENCE.decode(sequence)[1]
     except msgspec.DecodeError:

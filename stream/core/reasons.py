@@ -36,11 +36,11 @@ _FIX_THE_PRODUCER = "Find who wrote this record to the topic; replay the letter 
 
 REMEDIES: dict[Reason, str] = {
     Reason.BROKEN_JSON: _FIX_THE_PRODUCER,
-    Reason.RECORD_TOO_LARGE: "Shorten the row in the store (custom_metrics or evidence_quote) below 8 MB; then discard this letter.",
+    Reason.RECORD_TOO_LARGE: "Shorten the row in the store below 8 MB (custom_metrics, quote); then discard this letter.",
     Reason.NOT_AN_ENVELOPE: _FIX_THE_PRODUCER,
-    Reason.UNKNOWN_TABLE: "The worker reads a topic it has no contract for: compare the connector's table list with the contract.",
+    Reason.UNKNOWN_TABLE: "There is no contract for this topic: compare the connector's table list with the contract.",
     Reason.UNKNOWN_OPERATION: _FIX_THE_PRODUCER,
-    Reason.MISSING_POSITION: "The record has neither source.sequence nor source.lsn: check the connector's version and transforms.",
+    Reason.MISSING_POSITION: "No source.sequence and no source.lsn: check the connector's version and transforms.",
     Reason.MISSING_IDENTITY: _FIX_THE_ROW,
     Reason.MISSING_COLUMN: "Restore the column in the store, or change the contract and stream/drift_policy.yml; then replay.",
     Reason.UNEXPECTED_COLUMN: "Add the column to the contract, or let stream/drift_policy.yml carry or ignore it; then replay.",
@@ -56,6 +56,6 @@ REMEDIES: dict[Reason, str] = {
     Reason.NUL_BYTE: _FIX_THE_ROW,
     Reason.UNAVAILABLE_VALUE: "Set REPLICA IDENTITY FULL on the table, then snapshot this row again (README, Backfill).",
     Reason.TRUNCATE: "A TRUNCATE is never applied. Restore the store's table, or delete the rows there one by one.",
-    Reason.CONFLICT: "Two contents claim one idempotency key or one version: the earlier stands. Write the later under a new key and version.",
-    Reason.DATABASE_REFUSED: "The warehouse refused a row that passed the contract: report it with this letter; replay after the fix.",
+    Reason.CONFLICT: "The earlier of two contents under one key or version stands. Write the later under a new key and version.",
+    Reason.DATABASE_REFUSED: "The warehouse refused a row that keeps the contract: report it, replay after the fix.",
 }

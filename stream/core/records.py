@@ -52,6 +52,7 @@ class Change(Struct, gc=False):
 
     record: Record
     table: str
+    identity: Identity
     row: Row
     position: int
     content_hash: bytes

@@ -78,7 +78,7 @@ def _with_events(
         identity = (signal.idempotency_key, event.content_hash)
         known = after.get(identity)
         if known is None:
-            after[identity] = Candidate(*identity, signal.ticket, signal.version, (event.position,))
+            after[identity] = Candidate(*identity, ticket_of(event), signal.version, (event.position,))
             changes[identity] = event
         else:
             after[identity] = known._replace(positions=with_position(known.positions, event.position))
@@ -125,9 +125,9 @@ def _change_outcome(change: Change, resolution: Resolution, seen: set[CandidateI
     if identity in seen:
         return Outcome.DUPLICATE
     seen.add(identity)
-    if signal.version < latest.get(signal.ticket, 0):
+    if signal.version < latest.get(ticket_of(change), 0):
         return Outcome.STALE
-    latest[signal.ticket] = signal.version
+    latest[ticket_of(change)] = signal.version
     return Outcome.APPLIED
 
 

@@ -69,7 +69,6 @@ class MemoryWarehouse:
         keys = {signal_of(change).idempotency_key for change in changes}
         tickets = {ticket_of(change) for change in changes}
         known = {one.key: one for one in self.standing.values() if one.key in keys}
-        claims = {(ticket_of(change), signal_of(change).version): signal_of(change).idempotency_key for change in changes}
         taken = {
             (one.ticket, one.version): one.key
             for one in self.standing.values()
@@ -77,7 +76,6 @@ class MemoryWarehouse:
             if (one.ticket, one.version) == (ticket_of(change), signal_of(change).version)
             and one.key != signal_of(change).idempotency_key
         }
-        del claims
         versions = {ticket: self.standing[identity].version for ticket, identity in self.latest.items() if ticket in tickets}
         ended = {ticket: position for ticket, position in self.ended.items() if ticket in tickets}
         contested = {one.ticket for one in self.conflicts.values()} & tickets
@@ -90,7 +88,7 @@ class MemoryWarehouse:
         keys = {signal_of(change).idempotency_key for _, change in batch.changes if ticket_of(change) in tickets}
         while True:
             size = len(tickets), len(keys)
-            pairs = [(signal_of(change).ticket, signal_of(change).idempotency_key) for _, change in batch.changes]
+            pairs = [(ticket_of(change), signal_of(change).idempotency_key) for _, change in batch.changes]
             pairs += [(one.ticket, one.key) for one in (*self.standing.values(), *self.conflicts.values())]
             for ticket, key in pairs:
                 if ticket in tickets or key in keys:
@@ -114,4 +112,4 @@ def candidate_of(version: NewVersion) -> Candidate:
     """The candidate a new version is."""
     change: Change = version.change
     signal = signal_of(change)
-    return Candidate(signal.idempotency_key, change.content_hash, signal.ticket, signal.version, version.positions)
+    return Candidate(signal.idempotency_key, change.content_hash, ticket_of(change), signal.version, version.positions)

@@ -6,8 +6,7 @@ JSON text, as Debezium writes jsonb.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -16,41 +15,36 @@ MAX_NAME = 256  # characters; PostgreSQL's index entries end at 2,704 bytes
 MAX_SCORE = 1_000_000
 MAX_SCORE_DIGITS = 28
 
+_HEX = "[0-9a-fA-F]"
+Uuid = Annotated[str, Meta(max_length=36, pattern=f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Label = Annotated[str, Meta(max_length=MAX_NAME)]
 Url = Annotated[str, Meta(min_length=1, max_length=2048, pattern="^https?://")]
 Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
-Metrics = Annotated[str, Meta(extra_json_schema={"type": "object"})]
-SCORE_SCHEMA: dict[str, Any] = {"type": "number", "format": None, "minimum": -MAX_SCORE, "maximum": MAX_SCORE}
-Score = Annotated[Decimal, Meta(extra_json_schema=SCORE_SCHEMA)]
 
 
 class TicketSignal(Struct, forbid_unknown_fields=True, gc=False):
     """One version of the enrichment of one support ticket: the canonical event."""
 
-    event_id: UUID
+    event_id: Uuid
     occurred_at: Timestamp
     source_system: Name
     ticket_id: Name
     account_id: Label | None
     sentiment: Literal["positive", "neutral", "negative"]
-    sentiment_score: Score | None
+    sentiment_score: Decimal | None  # within MAX_SCORE and MAX_SCORE_DIGITS
     churn_risk: Literal["none", "low", "medium", "high"]
     effort: Literal["low", "medium", "high"]
     raw_tags: list[Label] | None
     canonical_tag: Label | None
     driver: Label | None
-    custom_metrics: Metrics | None
+    custom_metrics: str | None  # a JSON object
     evidence_url: Url
     evidence_quote: str | None
     idempotency_key: Name
     version: Version
     updated_at: Timestamp | None
-
-    @property
-    def ticket(self) -> tuple[str, str]:
-        return self.source_system, self.ticket_id
 
 
 class TagMapping(Struct, forbid_unknown_fields=True, gc=False):

@@ -3,7 +3,9 @@
 from sqlalchemy import Connection, text
 
 IS_OPEN = text("select is_open from landing.breaker")
-SET = text("update landing.breaker set is_open = :is_open, changed_at = clock_timestamp() where is_open <> :is_open returning true")
+SET = text("""
+update landing.breaker set is_open = :is_open, changed_at = clock_timestamp() where is_open <> :is_open returning true
+""")
 
 
 def is_open(connection: Connection) -> bool:

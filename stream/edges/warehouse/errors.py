@@ -26,7 +26,7 @@ MEANINGS: dict[str, Meaning] = {
     "57": Meaning(Unavailable, "The warehouse is shutting down, starting or cancelled the batch (statement timeout)."),
     "58": Meaning(Unavailable, "The warehouse's machine reported an I/O error; check its disk."),
     "55": Meaning(Unavailable, "A lock in the warehouse is held by something else; see pg_stat_activity."),
-    "25006": Meaning(Unavailable, "The warehouse is read-only (a standby, or default_transaction_read_only): point to the primary."),
+    "25006": Meaning(Unavailable, "The warehouse is read-only (a standby?): point CX_WAREHOUSE_URL to the primary."),
     "XX": Meaning(Unavailable, "The warehouse reported an internal error; see its log."),
     "22": Meaning(RefusedRecord, "The warehouse refused a value."),
     "23": Meaning(RefusedRecord, "The warehouse refused a row."),

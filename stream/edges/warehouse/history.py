@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, text
 
 from stream.core.tickets import Fold
-from stream.edges.warehouse.staging import COLUMNS, array_literal, numbers_literal
+from stream.edges.warehouse.staging import COLUMNS, STAGED, array_literal, numbers_literal
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
 _SET = ", ".join(f"{column} = excluded.{column}" for column in SIGNAL_COLUMNS if column not in {"source_system", "ticket_id"})
 
 INSERT_VERSIONS = text(f"""
 insert into landing.ticket_signal_versions ({COLUMNS})
-select {COLUMNS} from pg_temp.staged where place = any(cast(:places as integer[]))
+select {STAGED} from pg_temp.staged where place = any(cast(:places as integer[]))
 """)
 
 # The guard keeps the latest the latest even when another transaction wrote a newer version in between.
 UPSERT_LATEST = text(f"""
 insert into landing.ticket_signals as latest ({COLUMNS})
-select {COLUMNS} from pg_temp.staged where place = any(cast(:places as integer[]))
+select {STAGED} from pg_temp.staged where place = any(cast(:places as integer[]))
 on conflict (source_system, ticket_id) do update set {_SET},
     landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 where excluded.version > latest.version
@@ -77,5 +77,3 @@ def set_positions(connection: Connection, positions: Mapping[str, tuple[int, ...
 def positions_parameters(positions: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """Two parallel arrays: keys, and each one's positions as the text of an array."""
     return {"keys": array_literal(positions), "positions": array_literal(map(numbers_literal, positions.values()))}
-
-

@@ -12,10 +12,7 @@ from stream.edges.warehouse.query import cursor, read
 from stream.edges.warehouse.staging import numbers_literal
 from stream.edges.warehouse.state import TICKETS, tickets_parameters
 
-_COLUMNS = (
-    "fingerprint table_name reason detail source_system ticket_id idempotency_key version content_hash source_positions"
-    " topic kafka_partition kafka_offset last_offset record_key payload"
-).split()
+_COLUMNS = [name for name in Letter.__struct_fields__ if name != "fresh"]
 COLUMNS = ", ".join(_COLUMNS)
 
 COPY = f"""copy pg_temp.staged_letters
@@ -169,5 +166,3 @@ def set_letter_positions(connection: Connection, letters: Iterable[Candidate]) -
 
 def _fingerprints(letters: Iterable[Candidate]) -> dict[str, list[bytes]]:
     return {"fingerprints": [conflict_fingerprint(*letter.id) for letter in letters]}
-
-

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from stream.core.lives import Candidate, Ticket
 from stream.core.records import Change
 from stream.core.tangles import Component
-from stream.core.tickets import TicketState, signal_of
+from stream.core.tickets import TicketState, signal_of, ticket_of
 from stream.edges.warehouse.query import read
 from stream.edges.warehouse.staging import array_literal
 
@@ -89,18 +89,18 @@ inner join {TICKETS} using (source_system, ticket_id)
 def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> TicketState:
     """What is known about the staged changes' keys and tickets."""
     state = TicketState({}, {}, {}, {}, set())
-    signals = {place: signal_of(change) for place, change in changes}
+    by_place = dict(changes)
     for place, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN):
-        signal = signals[place]
+        signal, ticket = signal_of(by_place[place]), ticket_of(by_place[place])
         if version is not None:
             key = signal.idempotency_key
             state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
         if held_by is not None:
-            state.taken[signal.ticket, signal.version] = held_by
+            state.taken[ticket, signal.version] = held_by
         if latest is not None:
-            state.latest[signal.ticket] = latest
+            state.latest[ticket] = latest
         if ended is not None:
-            state.ended[signal.ticket] = ended
+            state.ended[ticket] = ended
     if connection.scalar(ANY_CONFLICT):
         state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED)}
     return state
@@ -129,10 +129,10 @@ def read_component(connection: Connection, tickets: Collection[Ticket], keys: Co
 
 def _grow_by_batch(tickets: set[Ticket], keys: set[str], batch: list[Change]) -> None:
     for change in batch:
-        signal = signal_of(change)
-        if signal.ticket in tickets or signal.idempotency_key in keys:
-            tickets.add(signal.ticket)
-            keys.add(signal.idempotency_key)
+        ticket, key = ticket_of(change), signal_of(change).idempotency_key
+        if ticket in tickets or key in keys:
+            tickets.add(ticket)
+            keys.add(key)
 
 
 def tickets_parameters(tickets: Collection[Ticket]) -> dict[str, str]:

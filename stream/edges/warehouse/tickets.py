@@ -93,7 +93,7 @@ def _reader(connection: Connection, result: Untangling, policy: DriftPolicy) -> 
     def reread(candidate: Candidate) -> Change:
         change = decode(stored[candidate.id], policy)
         if not isinstance(change, Change):
-            raise Misconfigured(f"A dead letter of {candidate.ticket} stands again but breaks today's contract: replay or discard it.")
+            raise Misconfigured(f"A dead letter of {candidate.ticket} stands again but breaks today's contract: discard it.")
         change.content_hash = candidate.content_hash
         return change
 

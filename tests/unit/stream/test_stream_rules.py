@@ -51,7 +51,7 @@ def change_of(write: Write, origin: RawRecord) -> Change:
         row = convert(signal(write.ticket, write.version, idempotency_key=write.key, driver=write.driver), TicketSignal)
         ROWS[write[:4]] = row, signal_hash(row, {})
     row, content_hash = ROWS[write[:4]]
-    return Change(origin, "ticket_signals", row, write.position, content_hash, None, None)
+    return Change(origin, "ticket_signals", ("zendesk", write.ticket), row, write.position, content_hash, None, None)
 
 
 def decoded(event: Event, place: int) -> Change | Deletion:
