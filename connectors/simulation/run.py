@@ -57,10 +57,8 @@ def simulate(
             writer.write(actions)
             tally.by_kind.update(action.kind.value for action in actions)
             told(tally.total)
-        elif elapsed >= duration:
-            break
         tally.seconds = time.monotonic() - started
-        if tally.seconds >= duration + pace.TICK_SECONDS:
+        if elapsed >= duration:
             break
         time.sleep(pace.next_tick(tally.seconds))
     return tally
