@@ -70,8 +70,9 @@ use_pips_index() {
     index=$(.venv/bin/pip config get global.index-url 2>/dev/null || true)
     export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}"
     [ -n "$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX
-    export SSL_CERT_FILE="${SSL_CERT_FILE:-${PIP_CERT:-}}"
-    [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
+    # Certificates as pip takes them: the machine's, where it has any.
+    if [ -e /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=1; fi
+    if [ -z "${SSL_CERT_FILE:-}" ] && [ -n "${PIP_CERT:-}" ]; then export SSL_CERT_FILE=$PIP_CERT; fi
 }
 
 make_python() {
