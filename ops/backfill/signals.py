@@ -55,8 +55,13 @@ def literal(value: str) -> str:
     return " E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in quoted else f"'{quoted}'"
 
 
+def new_id() -> str:
+    """An id that says that the signal is ours."""
+    return f"cx-{secrets.token_hex(6)}"
+
+
 def send(store: psycopg.Connection[Any], signal: tuple[str, str], signal_id: str | None = None) -> str:
     """Insert a signal; return its id. The connector sees it when the transaction commits."""
-    signal_id = signal_id or f"cx-{secrets.token_hex(6)}"
+    signal_id = signal_id or new_id()
     store.execute(INSERT, [signal_id, *signal])
     return signal_id

@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "publish": "ops.cli.publish:publish",
     "alerts": "ops.cli.alerts:alerts",
     "reconcile": "ops.cli.reconcile:reconcile",
+    "backfill": "ops.cli.backfill:backfill",
 }
 
 GOOD, BAD_DATA, COULD_NOT_RUN = 0, 1, 2

@@ -4,17 +4,15 @@ Two facts make it certain, whatever the traffic: the slot's confirmed position s
 there, and the offsets the worker has committed with their effect reach the ends that the partitions had then.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from ops.backfill import signals
+from ops.backfill.offsets import KafkaUnreachable, partition_ends
 from ops.reconcile.relations import RELATIONS
 
 SLOT = "cx_enrichment"
@@ -53,7 +51,7 @@ class Settling:
         with psycopg.connect(self.store_url, autocommit=True) as store:
             otherwise = "Kafka Connect does not confirm changes: `cx doctor`"
             _until(lambda: _captured(store, position), self.patience, otherwise, NUDGES, lambda: _nudge(store))
-        ends = partition_ends(self.kafka_bootstrap)
+        ends = _ends(self.kafka_bootstrap)
         with psycopg.connect(self.warehouse_url, autocommit=True) as warehouse:
             _until(lambda: _consumed(warehouse, ends), self.patience, "the worker is behind: `cx status` shows its lag")
 
@@ -89,24 +87,13 @@ def behind(consumed: Offsets, ends: Offsets) -> dict[tuple[str, int], int]:
     return {partition: end - consumed.get(partition, 0) for partition, end in ends.items() if end > consumed.get(partition, 0)}
 
 
-def partition_ends(bootstrap: str, topics: tuple[str, ...] = TOPICS) -> dict[tuple[str, int], int]:
-    """The end offset of every partition that holds records. Raises NotSettled when Kafka does not answer."""
+def _ends(bootstrap: str) -> Offsets:
+    """The end offset of every partition that holds records."""
     try:
-        return asyncio.run(_partition_ends(bootstrap, topics))
-    except (KafkaError, OSError) as error:
-        raise NotSettled(f"Kafka at {bootstrap}: {error}") from error
-
-
-async def _partition_ends(bootstrap: str, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-    await consumer.start()
-    try:
-        known = await consumer.topics()
-        partitions = [TopicPartition(t, p) for t in topics if t in known for p in consumer.partitions_for_topic(t) or ()]
-        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        return {(one.topic, one.partition): end[one] for one in partitions if end[one] > first[one]}
-    finally:
-        await consumer.stop()
+        found = partition_ends(bootstrap, TOPICS)
+    except KafkaUnreachable as error:
+        raise NotSettled(str(error)) from error
+    return {partition: end for partition, (first, end) in found.items() if end > first}
 
 
 def _until(
