@@ -4,6 +4,7 @@ Details come from many writers: a key that is missing or of another shape is lef
 A ticket's own words stay inside unless the operator chose otherwise (CX_QUOTE_IN_ALERTS).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -15,11 +16,8 @@ SHOWN_ROWS = 5
 VALUE_LENGTH = 80
 WITHHELD = "(withheld)"
 WITHHELD_NOTE = "A ticket's own words are withheld unless CX_QUOTE_IN_ALERTS is true."
-# Text of these fields is a word of the contract or an identifier; any other text may be what a customer wrote.
-IMPERSONAL_FIELDS = frozenset({
-    "event_id", "occurred_at", "updated_at", "landed_at", "source_system", "ticket_id", "account_id", "sentiment",
-    "sentiment_score", "churn_risk", "effort", "canonical_tag", "driver", "idempotency_key", "version", "evidence_url",
-})  # fmt: skip
+# What a customer may have written. All other text is a word of the contract, an identifier, or the writer's own.
+PERSONAL_FIELDS = frozenset({"evidence_quote", "quote", "custom_metrics", "payload"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def further(details: Mapping[str, Any], with_quotes: bool) -> list[tuple[str, st
     """Up to eight further facts of details["extra"], each as name and value."""
     given = details.get("extra")
     named = [(str(name), value) for name, value in given.items()][:8] if isinstance(given, Mapping) else []
-    return [(name, WITHHELD if "quote" in name and not with_quotes else _shortened(value, 200)) for name, value in named]
+    return [(name, WITHHELD if name in PERSONAL_FIELDS and not with_quotes else _shortened(value, 200)) for name, value in named]
 
 
 def text(details: Mapping[str, Any], key: str) -> str:
@@ -90,7 +88,7 @@ def moment(at: datetime, zone: tzinfo) -> str:
 def _row(row: Mapping[str, Any], with_quotes: bool) -> FailingRow:
     field, value = str(row.get("field", "")), row.get("value")
     ticket = "/".join(str(row[key]) for key in ("source_system", "ticket_id") if row.get(key) is not None)
-    is_personal = isinstance(value, (str, list, dict)) and field not in IMPERSONAL_FIELDS
+    is_personal = isinstance(value, dict) or not PERSONAL_FIELDS.isdisjoint(re.findall(r"\w+", field.lower()))
     shown = WITHHELD if is_personal and not with_quotes else _shortened(value, VALUE_LENGTH)
     return FailingRow(ticket, field, shown, str(row.get("evidence_url") or ""))
 

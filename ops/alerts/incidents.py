@@ -43,6 +43,7 @@ class Incident:
     opened_at: datetime
     last_seen_at: datetime
     over_at: datetime | None = None
+    over_by_silence: bool = False  # nobody said it is over; it was not seen for so long
     occurrences: int = 1
     reopened: int = 0
     told_as: str | None = None  # what readers heard last: open or over
@@ -111,7 +112,9 @@ def step(
     if last_ok is not None and notice.raised_at <= last_ok:
         return incident, LATE
     if incident is not None and incident.over_at is not None and notice.raised_at - incident.over_at <= reopen_within:
-        return replace(_seen_again(incident, notice), over_at=None, reopened=incident.reopened + 1), REOPENED
+        return replace(
+            _seen_again(incident, notice), over_at=None, over_by_silence=False, reopened=incident.reopened + 1
+        ), REOPENED
     return _opened(notice), OPENED
 
 
@@ -119,7 +122,7 @@ def silenced(incident: Incident, silence: Mapping[str, timedelta], now: datetime
     """An incident whose cause never says `ok` is over when it was not seen for the time its pattern in `silence` gives."""
     for pattern, length in silence.items():
         if incident.is_open and fnmatchcase(incident.fingerprint, pattern) and now - incident.last_seen_at >= length:
-            return replace(incident, over_at=incident.last_seen_at + length)
+            return replace(incident, over_at=incident.last_seen_at + length, over_by_silence=True)
     return incident
 
 

@@ -156,11 +156,15 @@ def queue(connection: Connection[Any], planned: Plan, current: Mapping[int, Inci
 
 
 def prune(connection: Connection[Any], channels: Iterable[str], days: int = 90) -> None:
-    """Forget old notices and letters, and channels that left the routes file; incidents and flags stay."""
+    """Forget old notices and letters, and channels that left the routes file; incidents and flags stay.
+
+    The newest notice of each cause stays too: writers look at it to know what they said last.
+    """
     old = "< clock_timestamp() - make_interval(days => %s)"
     done = "state in ('delivered', 'grouped', 'refused')"
     with connection.transaction():
-        connection.execute(f"delete from ops.alert_outbox where processed_at {old}", (days,))
+        newer = "exists (select from ops.alert_outbox n where n.fingerprint = o.fingerprint and n.alert_id > o.alert_id)"
+        connection.execute(f"delete from ops.alert_outbox o where processed_at {old} and {newer}", (days,))
         connection.execute(f"delete from ops.alert_deliveries where {done} and created_at {old}", (days,))
         connection.execute("delete from ops.alert_channels where channel <> all(%s)", (list(channels),))
 

@@ -47,7 +47,8 @@ def headline(kind: str, incident: Incident, now: datetime) -> str:
     """Severity and what is new, in words that need no colour."""
     name = f"incident {incident.incident_id}"
     if incident.over_at is not None:
-        news = f"{name} is over after {facts.lasted(incident, now)}"
+        silence = f"was not seen again for {facts.span(incident.over_at - incident.last_seen_at)}"
+        news = f"{name} {silence if incident.over_by_silence else f'is over after {facts.lasted(incident, now)}'}"
         return f"Over: {news}" if incident.told_as else f"Over before this could be told: {news} ({incident.severity})"
     news = {
         letters.NEW: f"new {name}",
@@ -119,8 +120,9 @@ def _rows(incident: Incident, envelope: Envelope) -> str:
 def _row(row: facts.FailingRow) -> str:
     value = row.value if row.value == facts.WITHHELD else code(row.value, 120)
     said = f"{code(row.ticket, 90)}  {prose(row.field, 60)} = {value}"
-    evidence = link(row.evidence_url, "evidence", 250) if row.evidence_url else None
-    return said + (_SEPARATOR + evidence if evidence else _SEPARATOR + "no usable evidence link")
+    if not row.evidence_url:
+        return said
+    return said + _SEPARATOR + (link(row.evidence_url, "evidence", 250) or "its evidence link cannot be used")
 
 
 def _extra(incident: Incident, envelope: Envelope) -> str:

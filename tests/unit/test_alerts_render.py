@@ -170,6 +170,26 @@ def test_the_end_says_how_long_it_lasted() -> None:
     ]
 
 
+def test_an_end_that_nobody_said_is_called_silence() -> None:
+    """An incident that ended because it was not seen again does not claim to be solved."""
+    ended = incident(over_at=NOON + timedelta(hours=24), told_as="open", over_by_silence=True)
+    head = render(letters.OVER, [ended], Envelope(NOON))["blocks"][0]["text"]["text"]
+    assert head == "Over: incident 12 was not seen again for 1 day"
+
+
+def test_what_the_pipelines_own_writers_say_of_a_row_is_shown() -> None:
+    """A dead letter's origin and a reconciliation's kind are no words of a ticket: they are shown without any setting."""
+    failing = [
+        {"ticket_id": "1", "field": "conflict", "value": "cx.enrichment.ticket_signals[3]@77", "evidence_url": None},
+        {"ticket_id": "2", "field": "sentiment, driver", "value": "missing"},
+        {"ticket_id": "3", "field": "custom_metrics.note", "value": "call Ms Smith"},
+    ]
+    said = "\n".join(texts(render(letters.NEW, [incident(details={"rows": failing})], Envelope(NOON))))
+    assert "`cx.enrichment.ticket_signals[3]@77`" in said
+    assert "`missing`" in said
+    assert "Smith" not in said
+
+
 def test_a_group_of_hundreds_is_one_message_within_the_limits() -> None:
     """However many incidents a group has, Slack accepts it; it names the first and counts the others."""
     payload = render(letters.GROUP, [incident(number, summary="<&>" * 900) for number in range(1, 400)], Envelope(NOON))

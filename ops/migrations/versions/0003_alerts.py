@@ -16,6 +16,7 @@ create table ops.incidents (
     opened_at timestamptz not null,
     last_seen_at timestamptz not null,
     over_at timestamptz,
+    over_by_silence boolean not null default false,
     occurrences bigint not null,
     reopened integer not null default 0,
     told_as text check (told_as in ('open', 'over')),
@@ -35,6 +36,7 @@ alter table ops.alert_outbox
     add column incident_id bigint references ops.incidents,
     add column outcome text;
 create index on ops.alert_outbox (fingerprint, raised_at) where state = 'ok';
+create index on ops.alert_outbox (fingerprint, alert_id);
 create index on ops.alert_outbox (incident_id);
 comment on column ops.alert_outbox.outcome is 'What the notice did: opened, updated, reopened, closed, or why it did nothing.';
 """
@@ -70,7 +72,7 @@ create table ops.alert_channels (
     last_delivered_at timestamptz
 );
 comment on table ops.alert_channels is
-    'One row per Slack channel: working, retrying (rate limit, time-out, 5xx), or broken (an answer that does not heal by itself).';
+    'One row per Slack channel: working, retrying (rate limit, time-out, 5xx), or broken (what does not heal by itself).';
 """
 
 FLAGS = """
