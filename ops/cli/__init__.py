@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "alerts": "ops.cli.alerts:alerts",
     "reconcile": "ops.cli.reconcile:reconcile",
     "backfill": "ops.cli.backfill:backfill",
+    "doctor": "ops.cli.doctor:doctor",
 }
 
 GOOD, BAD_DATA, COULD_NOT_RUN = 0, 1, 2

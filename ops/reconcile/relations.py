@@ -94,7 +94,7 @@ def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Exp
     store, warehouse = {}, {}
     for column, contract_type in relation.columns.items():
         actual = store_types.get(column)
-        as_text = actual is not None and _plain(actual) not in _LOSSLESS[contract_type]
+        as_text = actual is not None and not is_lossless(contract_type, actual)
         store[column] = _expression(column, contract_type, carried, as_text) if actual else _absent(column, contract_type)
         warehouse[column] = _expression(column, contract_type, carried, as_text)
     return (
@@ -106,6 +106,11 @@ def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Exp
 def history(latest: Expressions) -> Expressions:
     """The same columns read from the history of versions."""
     return Expressions("landing.ticket_signal_versions", "true", latest.identity, latest.columns)
+
+
+def is_lossless(contract_type: str, actual: str) -> bool:
+    """Whether every value of the actual type means the same in the contract's."""
+    return _plain(actual) in _LOSSLESS[contract_type]
 
 
 def _plain(actual: str) -> str:
