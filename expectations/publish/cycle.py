@@ -233,6 +233,12 @@ class Attempt:
         return Outcome(result, message, gate, seen, published, said(self.results), self._stages.seconds)
 
 
+def note_failure(connection: Connection, reason: str, repeat: timedelta) -> None:
+    """Put a failure of an earlier cycle, which found no warehouse to tell it to, into the outbox."""
+    with connection.transaction():
+        memory.write_results(connection, [CheckResult(CAN_RUN, "error", 1, reason)], datetime.now(UTC), repeat, {})
+
+
 def passed(check: Check) -> CheckResult:
     return CheckResult(check, "passed")
 

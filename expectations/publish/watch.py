@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import psycopg
 from psycopg import Connection
 
 from expectations.policy import PolicyError, Timing
-from expectations.publish.cycle import Cycle, Outcome
+from expectations.publish.cycle import Cycle, Outcome, note_failure
 from expectations.publish.lock import Occupied
 from expectations.publish.transaction import LANDING
 from expectations.publish.wake import Situation, backoff, reason_to_run, recycles, seconds_to_next_tick
@@ -53,6 +54,7 @@ class Watch:
         self._errors = 0
         self._failures_to_connect = 0
         self._cycles = 0
+        self._untold = ""
         self._timing = Timing()
 
     def run(self, stop: threading.Event) -> bool:
@@ -74,8 +76,11 @@ class Watch:
             reason = reason_to_run(self._situation(connection), self._timing)
             if reason:
                 self._work(reason)
-        except (psycopg.Error, Occupied) as error:
-            self._lose(" ".join(str(error).split()))
+        except Occupied as error:
+            self._lose(str(error))
+        except psycopg.Error as error:
+            self._untold = " ".join(str(error).split())
+            self._lose(self._untold)
         return recycles(self._cycles, resident_megabytes(), self._timing)
 
     def _connected(self) -> Connection:
@@ -85,7 +90,14 @@ class Watch:
             if self._failures_to_connect:
                 self._say("connected again")
             self._failures_to_connect = 0
+            self._confess(self._connection)
         return self._connection
+
+    def _confess(self, connection: Connection) -> None:
+        """Tell of the failure that could not be told while the warehouse was away."""
+        if self._untold:
+            note_failure(connection, self._untold, timedelta(seconds=self._timing.repeat_alert_seconds))
+            self._untold = ""
 
     def _lose(self, reason: str) -> None:
         """Remember that the warehouse is out of reach, and say so once."""
@@ -119,4 +131,6 @@ class Watch:
         outcome = self._cycle.run()
         self._last, self._ended, self._cycles = outcome, time.monotonic(), self._cycles + 1
         self._errors = self._errors + 1 if outcome.result == "error" else 0
+        if outcome.result == "error" and self._connection and self._connection.broken:
+            self._untold = outcome.message
         self._tell(outcome, reason)

@@ -65,7 +65,8 @@ select
     0, number, now()
 from generate_series(%(first)s::int, %(last)s::int) as number
 on conflict (source_system, ticket_id) do update set
-    driver = excluded.driver, evidence_url = excluded.evidence_url, version = excluded.version, idempotency_key = excluded.idempotency_key,
+    driver = excluded.driver, evidence_url = excluded.evidence_url,
+    version = excluded.version, idempotency_key = excluded.idempotency_key,
     landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()
 """
 
