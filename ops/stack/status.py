@@ -61,7 +61,7 @@ def _connector(connect_url: str) -> Facts | None:
 
 def _part(part: Facts) -> Facts:
     # A part that dies again and again is up only between two deaths; a healthy minute clears its failures.
-    return {"up": part["phase"] == "up" and part["failures"] < FLAPPING_FAILURES, **part}
+    return {**part, "up": part["phase"] == "up" and part["failures"] < FLAPPING_FAILURES}
 
 
 def part_problems(parts: Facts) -> list[str]:
