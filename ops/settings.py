@@ -62,8 +62,10 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment over `.run/stack.env`."""
     environment = os.environ if environment is None else environment
-    run_directory = Path(environment.get("CX_RUN_DIRECTORY", Settings.run_directory))
-    values = {**read_env_file(run_directory / "stack.env"), **environment}
+    # A copy of .env.example sets what it leaves empty to "": that means not set.
+    given = {name: value for name, value in environment.items() if value}
+    run_directory = Path(given.get("CX_RUN_DIRECTORY", Settings.run_directory))
+    values = {**read_env_file(run_directory / "stack.env"), **given}
     known = {f"CX_{field.name.upper()}": field.name for field in fields(Settings)}
     return Settings(**{name: values[variable] for variable, name in known.items() if variable in values})
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields
 
-from ops.settings import PROJECT_DIRECTORY, Settings, read_env_file
+from ops.settings import PROJECT_DIRECTORY, Settings, load, read_env_file
 
 
 def test_it_lists_exactly_the_variables_that_something_reads() -> None:
@@ -22,3 +22,11 @@ def test_it_shows_the_defaults() -> None:
     defaults = {f"CX_{field.name.upper()}": field.default for field in fields(Settings)}
 
     assert {name: value for name, value in listed.items() if value and name in defaults and defaults[name] != value} == {}
+
+
+def test_a_copy_of_it_changes_nothing() -> None:
+    """What the file leaves empty counts as not set, so that it does not hide the addresses in `.run/stack.env`."""
+    listed = read_env_file(PROJECT_DIRECTORY / ".env.example")
+
+    assert load({**listed, "CX_RUN_DIRECTORY": "/nowhere"}) == Settings(run_directory="/nowhere")
+    assert load({"CX_RUN_DIRECTORY": ""}).run_directory == Settings.run_directory
