@@ -29,15 +29,15 @@ def read(bootstrap: str, topic: str) -> list[Written]:
     """All records of a topic, by partition and offset."""
 
     async def take(consumer: AIOKafkaConsumer) -> list[Written]:
-        partitions = consumer.assignment()  # without a group: every partition
-        await consumer.seek_to_beginning(*partitions)
-        ends, found = await consumer.end_offsets(partitions), list[Written]()
+        ends = await consumer.end_offsets(consumer.assignment())  # without a group: every partition
+        found: list[Written] = []
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [Written(r.topic, r.partition, r.key, r.value, r.offset) for r in records]
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
-    return _with(lambda: AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, max_partition_fetch_bytes=LARGEST), take)
+    options = {"bootstrap_servers": bootstrap, "auto_offset_reset": "earliest", "max_partition_fetch_bytes": LARGEST}
+    return _with(lambda: AIOKafkaConsumer(topic, **options), take)
 
 
 def write(bootstrap: str, records: Iterable[Written]) -> None:
