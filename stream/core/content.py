@@ -1,5 +1,6 @@
 """The fingerprint of a row's content: equal for equal content, however it was spelled and whenever it arrived."""
 
+import json
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -21,7 +22,12 @@ def signal_hash(signal: TicketSignal, metrics: object) -> bytes:
     if score is not None:
         values[_SCORE] = score.normalize() + 0  # 0.50 is 0.5, and -0 is 0
     values.pop()
-    return blake2b(_encode(values), digest_size=16).digest()
+    try:
+        encoded = _encode(values)
+    except OverflowError:  # a metric beyond 64 bits
+        values[_METRICS] = json.dumps(metrics, sort_keys=True)
+        encoded = _encode(values)
+    return blake2b(encoded, digest_size=16).digest()
 
 
 def row_hash(row: Row) -> bytes:

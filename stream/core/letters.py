@@ -102,9 +102,8 @@ def conflict_letter(version: NewVersion, fresh: int) -> Letter:
     )
 
 
-def displaced_letter(row: Mapping[str, Any], topic: str) -> Letter:
-    """The letter of a version that stood until an earlier claim to its key or version arrived."""
-    positions = tuple(row["source_positions"])
+def displaced_letter(row: Mapping[str, Any], positions: tuple[int, ...], topic: str) -> Letter:
+    """The letter of a version that stood until an earlier claim to its key or version arrived; its living positions."""
     return Letter(
         fingerprint=conflict_fingerprint(row["idempotency_key"], row["content_hash"]),
         table_name=SIGNALS_TABLE,

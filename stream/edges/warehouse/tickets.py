@@ -70,9 +70,10 @@ def _conflicts(
     connection: Connection, result: Untangling, offsets: Mapping[Partition, int], changes: Sequence[tuple[int, Change]]
 ) -> list[Letter]:
     """The letters of what no longer or never stood."""
-    displaced = displaced_rows(connection, result.displaced) if result.displaced else []
+    displaced = {one.key: one.positions for one in result.displaced}
     topic = changes[0][1].record.topic if changes else ""
-    written = [displaced_letter(row, topic) for row in displaced]
+    rows = displaced_rows(connection, result.displaced) if displaced else []
+    written = [displaced_letter(row, displaced[str(row["idempotency_key"])], topic) for row in rows]
     return written + [conflict_letter(one, int(is_fresh(one.change.record, offsets))) for one in result.conflicts]
 
 

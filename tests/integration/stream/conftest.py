@@ -1,0 +1,32 @@
+"""The warehouse edge on a fresh database, and plain looks at what it wrote."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from stream.edges.warehouse.landing import Warehouse
+from stream.worker import read_policy
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
+    """The edge on a fresh warehouse."""
+    edge = Warehouse(warehouse_url, read_policy())
+    yield edge
+    edge.close()
+
+
+@pytest.fixture
+def query(warehouse_url: str) -> Iterator[Query]:
+    """Run a statement, committed, and return its rows."""
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+
+        def run(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+            cursor = connection.execute(statement, parameters or None)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
