@@ -37,13 +37,13 @@ LAST_STATE = "select state from ops.alert_outbox where fingerprint = %s order by
 
 
 def write(
-    warehouse: psycopg.Connection[Any], result: Comparison, started_at: datetime, gaps: Sequence[Gap] = (), repaired: int = 0
+    warehouse: psycopg.Connection[Any], result: Comparison, started_at: datetime, gaps: Sequence[Gap] | None, repaired: int = 0
 ) -> None:
-    """Record one table's comparison; `repaired` rows of those found were mended in the same run."""
+    """Record one table's comparison; `repaired` rows of those found were mended in the same run, `gaps` None: not looked for."""
     is_equal = not result.differences
     values = {
         "table": result.table, "started_at": started_at, "outcome": "equal" if is_equal else "different", "message": "",
-        "store_rows": result.store_rows, "warehouse_rows": result.warehouse_rows, "version_gaps": len(gaps),
+        "store_rows": result.store_rows, "warehouse_rows": result.warehouse_rows, "version_gaps": len(gaps or ()),
         "repaired": repaired, "verified_through": result.verified_through, "stages": Jsonb(result.stage_seconds),
         **{kind.value: result.of(kind) for kind in Kind if kind != Kind.SAME},
     }  # fmt: skip
@@ -56,7 +56,7 @@ def write(
             summary = f"{len(gaps)} holes in the versions of tickets: {gaps[0]}."
             details = {"affected": len(gaps), "remedy": GAP_REMEDY}
             _raise(warehouse, "reconcile:version_gaps", "warning", summary, details)
-        else:
+        elif gaps is not None:
             _over(warehouse, "reconcile:version_gaps", "No version is missing.")
         _over(warehouse, "reconcile:run", "The reconciliation runs again.")
         warehouse.execute(FORGET)

@@ -56,14 +56,15 @@ def repair(sides: Sides, verdicts: Sequence[Verdict], may_end: Callable[[Identit
         may_end: whether an extra row may be removed.
     """
     done = Repair()
-    position = store_position(sides.store.connection)
     reread = [one.identity for one in verdicts if one.kind in (Kind.MISSING, Kind.DIFFERENT)]
     extra = [one.identity for one in verdicts if one.kind == Kind.EXTRA and may_end(one.identity)]
-    # Looked for after the position was taken: what is not there now had no life that reached beyond it.
-    extra = sorted(set(extra) - sides.store.tokens(extra).keys())
     take_out = _take_out_tickets if sides.is_versioned else _void_rows
     for some in batches(reread + extra):
         done.taken_out += take_out(sides, some)
+    position = store_position(sides.store.connection)
+    # Looked for after the position was taken: what is not there now had no life that reached beyond it.
+    returned = sides.store.tokens(extra).keys()
+    reread, extra = reread + sorted(returned), sorted(set(extra) - returned)
     _end_lives(sides, extra, position)
     with sides.store.connection.transaction():
         for row_filter in signals.identity_filters(sides.relation.identity, reread):

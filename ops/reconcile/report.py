@@ -35,7 +35,7 @@ def _table(report: TableReport) -> dict[str, Any]:
         "rows": [_verdict(one, report) for one in report.found.verdicts],
         "version_gaps": [
             {"source_system": gap.source_system, "ticket_id": gap.ticket_id, "after": gap.after, "before": gap.before}
-            for gap in report.gaps
+            for gap in report.gaps or ()
         ],
         "stage_seconds": report.found.stage_seconds,
     }
@@ -59,7 +59,7 @@ def as_lines(reports: Sequence[TableReport]) -> Iterator[str]:
             yield from _row_lines(one, report)
         if len(report.found.verdicts) > SHOWN:
             yield f"  ... and {len(report.found.verdicts) - SHOWN} more: --json lists them"
-        yield from (f"  gap: {gap}" for gap in report.gaps[:SHOWN])
+        yield from (f"  gap: {gap}" for gap in (report.gaps or ())[:SHOWN])
         if report.repair:
             yield f"  repaired {report.repaired} of {len(report.found.differences)}; now: {_counts(report.left)}"
         if report.refused:

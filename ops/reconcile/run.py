@@ -46,7 +46,7 @@ class TableReport:
 
     found: Comparison
     left: Comparison
-    gaps: list[Gap]
+    gaps: list[Gap] | None  # None: the table has no versions
     repair: Repair | None = None
     refused: int = 0
     samples: dict[Identity, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def _run_table(request: Request, table: str, settle: Settle, say: Say) -> TableR
 def _compare_and_repair(request: Request, sides: Sides, settle: Settle, say: Say, started_at: datetime) -> TableReport:
     warehouse = sides.warehouse.connection
     found = compare(sides, settle)
-    report = TableReport(found, found, gaps.find(warehouse, gaps.dense_systems()) if sides.is_versioned else [])
+    report = TableReport(found, found, gaps.find(warehouse, gaps.dense_systems()) if sides.is_versioned else None)
     report.samples = values(sides, found.differences[:SAMPLES])
     record.write(warehouse, found, started_at, report.gaps)
     if request.repairs and found.differences:
