@@ -11,7 +11,6 @@ from ops.stack.layout import JARS, Stack, StackError, write_private
 
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024  # a row with 10 MB of custom_metrics must reach the dead letters
 BROKER_HEAP, CONNECT_HEAP = "512m", "1g"
-# C1 alone starts Connect in half the CPU time but would slow a long run: tiered compilation stays on.
 JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
     "-Xshare:auto",
