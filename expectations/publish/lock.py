@@ -17,7 +17,7 @@ def connect(url: str) -> Connection:
         Occupied: another session holds it.
         psycopg.OperationalError: the warehouse cannot be reached.
     """
-    connection = psycopg.connect(url, autocommit=True, application_name="cx publish", connect_timeout=10)
+    connection = psycopg.connect(url, autocommit=True, application_name="cx publish", options="-c jit=off", connect_timeout=10)
     row = connection.execute("select pg_try_advisory_lock(%s)", [PUBLISHER_LOCK]).fetchone()
     if row and row[0]:
         return connection

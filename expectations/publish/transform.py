@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from expectations.publish.shape import Mart
 
+NO_JIT = "-c jit=off"  # compiling costs a short query more than running it
 WATCHED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
 UNWATCHED_DIRECTORIES = {"target", "logs", "dbt_packages"}
 
@@ -135,6 +136,7 @@ def libpq_environment(url: str) -> dict[str, str]:
         "PGUSER": unquote(parts.username or ""),
         "PGPASSWORD": unquote(parts.password or ""),
         "PGDATABASE": parts.path.lstrip("/"),
+        "PGOPTIONS": NO_JIT,
     }
 
 

@@ -172,4 +172,5 @@ def test_an_address_becomes_libpq_variables() -> None:
         "PGUSER": "cx",
         "PGPASSWORD": "p@ss",
         "PGDATABASE": "warehouse",
+        "PGOPTIONS": "-c jit=off",
     }
