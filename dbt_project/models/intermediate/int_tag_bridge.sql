@@ -1,4 +1,4 @@
--- Grain: one row per raw tag that the taxonomy maps today: raw tag -> canonical tag -> driver.
+-- Grain: one row per raw tag that the taxonomy maps today.
 with mapped as (
     select *
     from {{ ref('stg_landing__tag_taxonomy') }}
