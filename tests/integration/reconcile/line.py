@@ -16,8 +16,8 @@ TICKETS = """
 insert into enrichment.ticket_signals
 select gen_random_uuid(), '2026-01-01'::timestamptz + i * interval '1 second', 'zendesk', 'T-' || i, 'A-' || i %% 5,
     (array['positive', 'neutral', 'negative'])[i %% 3 + 1], (i %% 200 - 100) / 100.0, 'low', 'high', array['refund'],
-    'refund', 'Billing', jsonb_build_object('csat', i %% 5, 'seconds', i * 1.50), 'https://support.example/' || i, 'quote \\ '' ' || i,
-    'zendesk:' || i || ':1', 1
+    'refund', 'Billing', jsonb_build_object('csat', i %% 5, 'seconds', i * 1.50), 'https://support.example/' || i,
+    'quote \\ '' ' || i, 'zendesk:' || i || ':1', 1
 from generate_series(1, %s) as i
 """
 ACCOUNTS = "insert into enrichment.accounts select 'A-' || i, 'Name', 'pro', 'smb', 'owner' from generate_series(0, 4) as i"
