@@ -10,6 +10,13 @@ from tests.faults import topics
 from tests.faults.line import Line
 from tests.faults.traffic import COLUMNS, UPSERT, Row, bound, signal
 
+SNAPSHOT = "insert into enrichment.cdc_signal (id, type, data) values ('ad-hoc', 'execute-snapshot', %s)"
+COMPLETED = "aggregateType='Incremental Snapshot', type='COMPLETED'"
+UPDATE_SOME = """
+update enrichment.ticket_signals set version = 2, idempotency_key = ticket_id || '/2', sentiment = 'neutral'
+where ticket_id like 'bulk-%7'
+"""
+
 
 @pytest.mark.ci
 def test_no_version_is_missing_after_connect_was_killed_among_open_transactions(line: Line) -> None:
@@ -66,3 +73,21 @@ def cut_inside(line: Line, name: str, rows: int) -> None:
 def written(line: Line) -> int:
     """Records of ticket signals in the topic so far."""
     return sum(end for (topic, _), (_, end) in line.offsets().items() if topic == topics.SIGNALS)
+
+
+def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Line) -> None:
+    """F18: beside updates and deletes, a snapshot in which Connect dies brings back no old and no deleted row."""
+    with psycopg.connect(line.stack.store_url) as store:
+        copy_rows(store, [signal(f"bulk-{number}") for number in range(30_000)])
+    line.settle()
+    log, before = len(line.stack.log("connect")), written(line)
+    with line.traffic("beside") as traffic, traffic.running():
+        line.store(SNAPSHOT, [json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
+        line.store(UPDATE_SOME)
+        line.store("delete from enrichment.ticket_signals where ticket_id like 'bulk-%3'")
+        wait_until(lambda: written(line) > before + 8_000, what="the snapshot being under way")
+        line.stack.kill("connect", stay_down=False)
+        assert COMPLETED not in line.stack.log("connect")[log:], "the snapshot was over before the kill"
+        line.stack.wait_until_up("connect")
+        wait_until(lambda: COMPLETED in line.stack.log("connect")[log:], 180, "the snapshot being completed after the restart")
+    line.assert_right()

@@ -1,5 +1,6 @@
 """The worker dies by kill -9: F3 after the warehouse commit, F4 before it; F21 the group is set back to the first offset."""
 
+import psycopg
 import pytest
 
 from tests.conftest import wait_until
@@ -8,6 +9,11 @@ from tests.faults.line import GROUP, Line
 from tests.faults.traffic import signal
 
 CONTENT = ("ticket_signal_versions", "ticket_signals", "deleted_tickets", "tag_taxonomy", "accounts")
+
+HANGS = """
+select 1 from pg_stat_activity
+where application_name = 'cx-worker' and wait_event_type = 'Lock' and clock_timestamp() - xact_start > interval '2 s'
+"""
 
 
 @pytest.mark.ci
@@ -49,6 +55,22 @@ def test_nothing_is_lost_when_the_worker_dies_before_the_commit(line: Line) -> N
 
 
 @pytest.mark.ci
+def test_offsets_wait_for_a_batch_that_waits(line: Line) -> None:
+    """F4: while a batch hangs before its commit for several commit intervals, no offset moves; after a kill it is read again."""
+    with psycopg.connect(line.stack.warehouse_url) as holder:
+        holder.execute("lock table landing.ticket_signal_versions in access exclusive mode")
+        offsets = topics.committed(line.stack.kafka_bootstrap, GROUP)
+        line.write(*(signal(f"hangs-{number}") for number in range(50)))
+        wait_until(lambda: line.warehouse(HANGS), what="a batch waiting for two seconds")
+        line.write(*(signal(f"behind-{number}") for number in range(50)))
+        line.wait_until_captured()
+        line.stack.kill("worker")
+        assert signals(topics.committed(line.stack.kafka_bootstrap, GROUP)) == signals(offsets)
+    line.stack.start("worker")
+    line.assert_right()
+
+
+@pytest.mark.ci
 def test_a_group_set_back_to_the_first_offset_changes_nothing(line: Line) -> None:
     """F21: every record is read a second time; not a row of landing changes, dead letters and tombstones included."""
     line.write(signal("kept"), signal("kept", 2), signal("kept", 2, sentiment="positive"), signal("gone"))
@@ -62,6 +84,11 @@ def test_a_group_set_back_to_the_first_offset_changes_nothing(line: Line) -> Non
     assert content(line) == before
     assert open_letters(line) == letters
     line.assert_right()
+
+
+def signals(offsets: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    """The offsets of the ticket signals' partitions; the marks of other topics may move."""
+    return {place: offset for place, offset in offsets.items() if place[0] == topics.SIGNALS}
 
 
 def die_at(line: Line, place: str) -> None:

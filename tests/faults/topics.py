@@ -74,6 +74,17 @@ def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
     return _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), ask)
 
 
+def members(bootstrap: str, group: str) -> int:
+    """Members of a group that is not rebalancing; 0 while it is."""
+
+    async def ask(admin: AIOKafkaAdminClient) -> int:
+        [answer] = await admin.describe_consumer_groups([group])
+        [(_, _, state, _, _, described, *_)] = answer.groups
+        return len(described) if state == "Stable" else 0
+
+    return _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), ask)
+
+
 def rewind(bootstrap: str, group: str) -> bool:
     """Set the group's committed offsets to the first record of every partition; False while the group has members."""
 

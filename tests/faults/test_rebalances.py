@@ -1,0 +1,55 @@
+"""F17: workers come, go and die, and the broker restarts, all under load."""
+
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ops.settings import PROJECT_DIRECTORY
+from tests.conftest import wait_until
+from tests.faults import topics
+from tests.faults.line import GROUP, Line
+
+
+@contextmanager
+def another_worker(line: Line, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One more worker of the same group."""
+    program = PROJECT_DIRECTORY / ".venv" / "bin" / "cx"
+    environment = {**line.stack.environment, "CX_WORKER_METRICS_PORT": "0"}
+    with (line.stack.layout.logs / f"{name}.log").open("ab") as log:
+        worker = subprocess.Popen([program, "worker", "--instance", name], env=environment, stdout=log, stderr=log)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.ci
+def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) -> None:
+    """Three workers share the partitions; one after the other is killed or stopped and replaced, and the broker restarts once."""
+    chance = random.Random(17)
+    with line.traffic("rebalance") as traffic, traffic.running():
+        for turn in range(3):
+            with another_worker(line, f"extra-{turn}-a") as first, another_worker(line, f"extra-{turn}-b") as second:
+                wait_until(lambda: members(line) >= 3, 120, "three workers sharing the partitions")
+                line.wait_for_changes(100)
+                first.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
+                if turn == 1:
+                    line.stack.kill("kafka", stay_down=False)
+                    line.stack.wait_until_up("kafka")
+                if turn == 2:
+                    line.stack.kill("worker", stay_down=False)
+                    line.stack.wait_until_up("worker")
+                line.wait_for_changes(100)
+                second.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
+    line.assert_right()
+    line.wait_until_acknowledged()
+
+
+def members(line: Line) -> int:
+    """Workers that the group's coordinator knows."""
+    return topics.members(line.stack.kafka_bootstrap, GROUP)
