@@ -1,4 +1,4 @@
--- Grain: one row per version of a living ticket, in one snapshot: all that the marts of tickets need.
+-- Grain: one row per version of a living ticket, in one snapshot.
 -- A latest row that is missing from the history (repaired by hand) counts as a version of its own.
 -- No CTE is used twice: PostgreSQL would read it whole instead of looking up the tickets that are asked for.
 with superseded as (
