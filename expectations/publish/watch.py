@@ -60,14 +60,14 @@ class Watch:
     def run(self, stop: threading.Event) -> bool:
         """Tick until stopped; True asks the caller to start the process afresh."""
         started = time.monotonic()
-        while not stop.is_set():
-            if self._tick():
-                return True
+        recycle = False
+        while not stop.is_set() and not recycle:
+            recycle = self._tick()
             wait = seconds_to_next_tick(time.monotonic(), started, self._every)
             stop.wait(max(wait, backoff(self._failures_to_connect, self._timing)) if self._failures_to_connect else wait)
         if self._connection:
             self._connection.close()
-        return False
+        return recycle
 
     def _tick(self) -> bool:
         """One look, one cycle at most."""

@@ -1,5 +1,7 @@
 """`cx publish`: one cycle, the loop, and the questions about what was published."""
 
+import atexit
+import gc
 import json
 import os
 import signal
@@ -73,6 +75,7 @@ def once(settings: Settings, as_json: bool) -> int:
 
     from expectations.publish.lock import Occupied
 
+    gc_frozen_at_exit()
     resident = make_resident(settings)
     try:
         connection = resident.connect()
@@ -98,11 +101,17 @@ def stay(settings: Settings, as_json: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    gc_frozen_at_exit()
     watch = Watch(
         make_resident(settings), float(settings.publish_every_seconds), tell, lambda text: click.echo(f"cx publish: {text}")
     )
     if watch.run(stop):
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very command
+
+
+def gc_frozen_at_exit() -> None:
+    """Leave without the last garbage collection: over all of dbt and Great Expectations it takes seconds."""
+    atexit.register(gc.freeze)
 
 
 def make_resident(settings: Settings) -> Any:
