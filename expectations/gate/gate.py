@@ -49,8 +49,9 @@ class Gate:
         return policies.load(self._files.policy)
 
     def files(self) -> list[tuple[str, int]]:
-        """The policy and suite files with their modification times."""
-        return [(str(path), path.stat().st_mtime_ns) for path in (self._files.policy, *sorted(self._files.suites.glob("*.json")))]
+        """The policy and suite files that exist, with their modification times."""
+        paths = (self._files.policy, *sorted(self._files.suites.glob("*.json")))
+        return [(str(path), path.stat().st_mtime_ns) for path in paths if path.exists()]
 
     def review(self, connection: Connection, suite_name: str, window: Window, marts: Sequence[Mart], now: datetime) -> Review:
         """Check the suite's batch and decide which of its tickets are held or return.

@@ -5,7 +5,7 @@ The only importer of dbt. Never two invocations at a time: dbt's own limit per p
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,9 @@ def project_files(directory: Path) -> frozenset[tuple[str, int, int]]:
         for name in names:
             if Path(name).suffix in WATCHED_SUFFIXES and not name.startswith("."):
                 file = Path(path) / name
-                status = file.stat()
-                found.append((str(file), status.st_mtime_ns, status.st_size))
+                with suppress(FileNotFoundError):  # an editor's own file, gone again
+                    status = file.stat()
+                    found.append((str(file), status.st_mtime_ns, status.st_size))
     return frozenset(found)
 
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from expectations.gate.gate import Review
+from expectations.gate.quarantine import Hold
 from expectations.gate.suites import Check
 from expectations.gate.verdict import CheckResult
 from expectations.policy import Policy, Quarantine, Timing
@@ -89,9 +90,10 @@ class SqlBuilder:
 
 @dataclass
 class ScriptedGate:
-    """A gate whose failures a test sets: `failing` by suite, and what it holds in `reviews`."""
+    """A gate whose failures a test sets: `failing` by suite, and what it holds."""
 
     failing: dict[str, CheckResult] = field(default_factory=dict)
+    holding: list[Hold] = field(default_factory=list)  # candidates to hold, one per review
     timing: Timing = field(default_factory=Timing)
 
     def policy(self) -> Policy:
@@ -100,7 +102,8 @@ class ScriptedGate:
     def review(
         self, connection: psycopg.Connection, suite_name: str, window: Window, marts: Sequence[Mart], now: datetime
     ) -> Review:
-        return Review((self.failing.get(suite_name, a_result(suite_name)),))
+        holds = (self.holding.pop(0),) if suite_name == "candidates" and self.holding else ()
+        return Review((self.failing.get(suite_name, a_result(suite_name)),), holds)
 
     def document(self, failed: Sequence[str], run_name: str) -> dict[str, str]:
         return {name: f"file:///docs/{name}" for name in failed}

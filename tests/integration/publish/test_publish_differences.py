@@ -1,5 +1,12 @@
 """What a publish leaves as it was and what it changes."""
 
+import psycopg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from expectations.gate.quarantine import Hold
+from expectations.publish.differences import change_statement
+from expectations.publish.shape import Column, Mart
 from tests.integration.publish.conftest import Warehouse
 
 
@@ -106,3 +113,60 @@ def test_two_candidates_with_one_key_hold_the_publish(warehouse: Warehouse) -> N
     assert outcome.result == "held"
     assert "fct_drivers: two candidates share a key (driver)" in outcome.message
     assert warehouse.marts() == before
+
+
+ROWS = st.dictionaries(st.integers(0, 5), st.tuples(st.sampled_from(["a", None, "it's"]), st.integers(0, 2)), max_size=6)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(published=ROWS, candidates=ROWS, also_touched=st.sets(st.integers(0, 5)))
+def test_any_mart_becomes_its_candidates(
+    warehouse: Warehouse, published: dict[int, tuple], candidates: dict[int, tuple], also_touched: set[int]
+) -> None:
+    """Whatever both hold, nulls included: afterwards they are equal, and the counts are exactly the rows that differed."""
+    differing = {key for key in published.keys() | candidates.keys() if published.get(key) != candidates.get(key)}
+    mart, columns = Mart("m", ("k",), "touched_m"), (Column("k", "int"), Column("label", "text"), Column("n", "int"))
+    with psycopg.connect(warehouse.url) as connection:
+        connection.execute("create schema if not exists build")
+        for name, rows in (("build.m", candidates), ("marts.m", published)):
+            connection.execute(f"drop table if exists {name}")  # type: ignore[arg-type]
+            connection.execute(f"create table {name} (k int primary key, label text, n int)")  # type: ignore[arg-type]
+            connection.cursor().executemany(f"insert into {name} values (%s, %s, %s)", [(key, *row) for key, row in rows.items()])  # type: ignore[arg-type]
+        connection.execute("drop table if exists build.touched_m; create table build.touched_m (k int)")
+        connection.cursor().executemany("insert into build.touched_m values (%s)", [(key,) for key in differing | also_touched])
+
+        counts = connection.execute(change_statement(mart, columns, ("k",)).encode()).fetchone()
+
+        assert connection.execute("select * from marts.m order by k").fetchall() == [
+            (key, *candidates[key]) for key in sorted(candidates)
+        ]
+        assert counts == (
+            len(candidates.keys() - published.keys()),
+            len(differing & candidates.keys() & published.keys()),
+            len(published.keys() - candidates.keys()),
+        )
+
+
+def test_failing_candidates_are_held_and_the_rest_is_built_again(warehouse: Warehouse) -> None:
+    """A ticket that fails only as a candidate: held, built again without it, published with a warning; told until released."""
+    warehouse.land(1, 5)
+    warehouse.gate.holding = [Hold("zendesk", "T-3", "is_right", "candidates", "it is not right")]
+
+    outcome = warehouse.cycle()
+
+    assert (outcome.result, warehouse.drivers()) == ("published", {"pricing": 4})
+    assert warehouse.execute("select ticket_id, suite, released_at from ops.held_tickets") == [("T-3", "candidates", None)]
+
+
+def test_candidates_that_keep_failing_are_not_published(warehouse: Warehouse) -> None:
+    """When every build brings new tickets to hold, the cycle gives up for now and the marts stay."""
+    warehouse.land(1, 5)
+    warehouse.gate.holding = [
+        Hold("zendesk", f"T-{number}", "is_right", "candidates", "it is not right") for number in range(1, 5)
+    ]
+
+    outcome = warehouse.cycle()
+
+    assert outcome.result == "error"
+    assert "more candidates had to be held after every build" in outcome.message
+    assert warehouse.execute("select count(*) from marts.publications") == [(0,)]
