@@ -9,12 +9,14 @@ import os
 import signal
 from collections.abc import Callable
 
+from stream.errors import StopWorker
+
 FAILPOINTS = ("before_warehouse_commit", "after_warehouse_commit", "before_offset_commit")
 
 Reached = Callable[[str], None]
 
 
-class UnknownFailpointError(Exception):
+class UnknownFailpointError(StopWorker):
     """CX_FAILPOINT names no place in the list."""
 
 

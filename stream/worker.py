@@ -1,6 +1,7 @@
 """The composition root of the stream: builds the edges, hands them to the app, runs it until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from asyncio import Event, Future
@@ -19,7 +20,7 @@ from stream.edges.dead_letter_topic import DeadLetterTopic
 from stream.edges.metrics import Metrics
 from stream.edges.store import store_differences
 from stream.edges.warehouse.landing import Warehouse
-from stream.errors import DriftStop, StopWorker
+from stream.errors import DriftStop, StopWorker, Unavailable
 from stream.failpoints import killer
 from stream.letterbox import Letterbox
 from stream.pipeline import Pipeline
@@ -52,6 +53,7 @@ class WorkerSettings:
 
 def run(settings: WorkerSettings) -> int:
     """Run a worker in the foreground; returns 0 after SIGTERM or SIGINT, 1 when it stopped for another reason."""
+    gc.set_threshold(50_000, 20, 100)  # a batch makes many long-lived objects and no cycles: rare, cheap collections
     try:
         return asyncio.run(Worker(settings).run())
     except StopWorker as error:
@@ -108,10 +110,10 @@ class Worker:
             return
         try:
             differences = store_differences(self._settings.store_url)
-        except psycopg.Error as error:
-            log.warning("The store's columns cannot be compared with the contract now: %s", error)
+            self._warehouse.raise_drifts(differences)
+        except (psycopg.Error, Unavailable) as error:
+            log.warning("The store's columns cannot be compared with the contract now; the events will be: %s", error)
             return
-        self._warehouse.raise_drifts(differences)
         stopping = [difference for difference in differences if self._policy.action(difference) == Action.STOP]
         if stopping:
             raise DriftStop(f"The drift policy says stop: {', '.join(map(str, stopping))}")

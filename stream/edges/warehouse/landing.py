@@ -32,6 +32,9 @@ class Landed:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+Beside = Callable[[Connection, Landed], None]
+
+
 class Warehouse:
     """Lands batches. Blocking: call it from a thread. Raises Unavailable, RefusedRecord or Misconfigured.
 
@@ -43,13 +46,13 @@ class Warehouse:
         self._reached = reached
         self._engine = _engine(url)
 
-    def land(self, batch: Batch) -> Landed:
-        """Write a batch's whole effect in one transaction."""
+    def land(self, batch: Batch, beside: Beside = lambda connection, landed: None) -> Landed:
+        """Write a batch's whole effect in one transaction; `beside` writes in the same one, once, after it."""
         with translated():
             try:
-                return self._transaction(batch, alone=batch.deletes_tickets)
+                return self._transaction(batch, batch.deletes_tickets, beside)
             except TangledError:
-                return self._transaction(batch, alone=True)
+                return self._transaction(batch, True, beside)
 
     def next_offsets(self, batch: Batch) -> dict[Partition, int]:
         """The offset to be read next, of every partition of the batch's topics."""
@@ -93,10 +96,11 @@ class Warehouse:
             if breaker.set_open(connection, is_open):
                 alerts.raise_alerts(connection, [alert])
 
-    def _transaction(self, batch: Batch, alone: bool) -> Landed:
+    def _transaction(self, batch: Batch, alone: bool, beside: Beside) -> Landed:
         started = perf_counter()
         with self._engine.begin() as connection:
             landed = self._write(connection, batch, alone)
+            beside(connection, landed)
             self._reached("before_warehouse_commit")
             written = perf_counter()
         committed = perf_counter()

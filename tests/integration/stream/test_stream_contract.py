@@ -36,7 +36,12 @@ def test_the_schema_accepts_the_canonical_event_and_nothing_less() -> None:
     event = {**signal(), "custom_metrics": {"a": 1}, "sentiment_score": -0.5}
     validator = jsonschema.Draft202012Validator(json_schema())
     validator.validate(event)
-    broken = [{**event, "sentiment": "mixed"}, {**event, "surprise": 1}, {**event, "version": 0}, {**event, "evidence_url": "ftp://x"}]
+    broken = [
+        {**event, "sentiment": "mixed"},
+        {**event, "surprise": 1},
+        {**event, "version": 0},
+        {**event, "evidence_url": "ftp://x"},
+    ]
     broken += [{name: value for name, value in event.items() if name != missing} for missing in FIELDS]
 
     assert not [one for one in broken if validator.is_valid(one)]
@@ -45,7 +50,7 @@ def test_the_schema_accepts_the_canonical_event_and_nothing_less() -> None:
 def test_the_edge_writes_every_field_of_the_contract() -> None:
     """The SQLAlchemy tables have the contract's fields in its order, then where a version came from."""
     for table in (tables.versions, tables.latest):
-        assert FIELDS == [column.name for column in table.columns][: len(FIELDS)]
+        assert [column.name for column in table.columns][: len(FIELDS)] == FIELDS
         optional = {name for name, kind in TicketSignal.__annotations__.items() if kind_allows_null(kind)}
         assert optional - {"raw_tags", "custom_metrics"} == {c.name for c in table.columns if c.nullable and c.name in FIELDS}
 
@@ -67,16 +72,18 @@ def test_store_and_landing_agree_on_types(table: str, store_url: str, warehouse_
 
 def test_the_store_is_compared_with_the_contract(store_url: str) -> None:
     """A store at the newest revision shows no difference; each altered column shows one."""
-    assert [] == store_differences(store_url)
+    assert store_differences(store_url) == []
     with psycopg.connect(store_url, autocommit=True) as store:
         store.execute("alter table enrichment.ticket_signals add channel text, drop driver")
         store.execute("alter table enrichment.ticket_signals rename effort to work")
+        store.execute("alter table enrichment.ticket_signals alter version type numeric")
 
     assert {
         ("ticket_signals", "unknown_column", "channel"),
         ("ticket_signals", "missing_optional_column", "driver"),
         ("ticket_signals", "missing_required_column", "effort"),
         ("ticket_signals", "unknown_column", "work"),
+        ("ticket_signals", "retyped_column", "version"),
     } == set(store_differences(store_url))
 
 

@@ -19,7 +19,9 @@ from tests.integration.stream.conftest import Query
 from tests.unit.stream.events import ACCOUNTS, TAXONOMY, RawRecord, changed, deleted, envelope, record, signal
 
 POLICY = read_policy()
-TABLES = "ticket_signal_versions ticket_signals deleted_tickets tag_taxonomy accounts dead_letters".split()
+CLOCKS = "'{landed_at,landed_xid,last_seen_at}'::text[]"
+OPEN_CONFLICTS = "from landing.dead_letters where reason = 'conflict' and status = 'open'"
+TABLES = ["ticket_signal_versions", "ticket_signals", "deleted_tickets", "tag_taxonomy", "accounts", "dead_letters"]
 
 
 def batch(records: Sequence[RawRecord], first_offset: int = 0) -> Batch:
@@ -34,7 +36,7 @@ def land(warehouse: Warehouse, *records: RawRecord, at: int = 0) -> Landed:
 def contents(query: Query) -> dict[str, list[Any]]:
     """Everything in the landing tables but the clock's traces."""
     return {
-        table: sorted(json.dumps(row) for (row,) in query(f"select to_jsonb(t) - '{{landed_at,landed_xid,last_seen_at}}'::text[] from landing.{table} t"))
+        table: sorted(json.dumps(row) for (row,) in query(f"select to_jsonb(t) - {CLOCKS} from landing.{table} t"))
         for table in TABLES
     }  # fmt: skip
 
@@ -42,9 +44,7 @@ def contents(query: Query) -> dict[str, list[Any]]:
 def rules_state(query: Query) -> tuple[Any, ...]:
     """What the rules decide, as the memory warehouse has it."""
     standing = query("select idempotency_key, content_hash, source_positions from landing.ticket_signal_versions")
-    conflicts = query(
-        "select idempotency_key, content_hash, source_positions from landing.dead_letters where reason = 'conflict' and status = 'open'"
-    )
+    conflicts = query(f"select idempotency_key, content_hash, source_positions {OPEN_CONFLICTS}")
     ended = query("select ticket_id, deleted_position from landing.deleted_tickets where deleted_position > 0")
     latest = query("select ticket_id, idempotency_key, content_hash, source_positions from landing.ticket_signals")
     lookups = query("select raw_tag, source_position, content_hash from landing.tag_taxonomy")
@@ -72,7 +72,13 @@ def random_records(chance: random.Random, number: int) -> list[RawRecord]:
         if kind < 0.12:
             return deleted(ticket, position)
         if kind < 0.2:
-            mapping = {"raw_tag": chance.choice("ab"), "canonical_tag": chance.choice("xy"), "driver": None, "owner": None, "updated_at": None}
+            mapping = {
+                "raw_tag": chance.choice("ab"),
+                "canonical_tag": chance.choice("xy"),
+                "driver": None,
+                "owner": None,
+                "updated_at": None,
+            }
             gone = chance.random() < 0.3
             return record(envelope(None if gone else mapping, position, "d" if gone else "u", before=mapping), topic=TAXONOMY)
         if kind < 0.25:
@@ -100,7 +106,9 @@ def test_the_real_edge_does_what_the_rules_do(seed: int, server: postgres.Server
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_order_and_cutting_do_not_matter_to_the_real_edge(seed: int, warehouse: Warehouse, query: Query, server: postgres.Server, warehouse_url: str) -> None:
+def test_order_and_cutting_do_not_matter_to_the_real_edge(
+    seed: int, warehouse: Warehouse, query: Query, server: postgres.Server, warehouse_url: str
+) -> None:
     """The same events shuffled, repeated and cut otherwise leave the same rules' state in PostgreSQL."""
     chance = random.Random(100 + seed)
     records = random_records(chance, 40)
@@ -117,26 +125,26 @@ def test_order_and_cutting_do_not_matter_to_the_real_edge(seed: int, warehouse: 
 
 def test_a_version_lands_whole(warehouse: Warehouse, query: Query) -> None:
     """Every field arrives in history and latest exactly as it was sent, whatever characters it holds."""
-    nasty = "tab\t line\n return\r back\\slash quote\" null \\N \x01 é 😀"
+    nasty = 'tab\t line\n return\r back\\slash quote" null \\N \x01 é 😀'
     row = signal(driver=nasty, evidence_quote=nasty, raw_tags=[nasty, "{,}", ""], account_id="\x01")
     landed = land(warehouse, changed(row, 10), changed(signal(version=2, account_id=None, sentiment_score=None), 11))
 
-    assert {0: "applied", 1: "applied"} == landed.outcomes
+    assert landed.outcomes == {0: "applied", 1: "applied"}
     assert [(nasty, nasty, [nasty, "{,}", ""], "\x01")] == query(
         "select driver, evidence_quote, raw_tags, account_id from landing.ticket_signal_versions where version = 1"
     )
-    assert [(2, None, None, 12.5)] == query(
+    assert query(
         "select version, account_id, sentiment_score, (custom_metrics->>'handle_time')::float from landing.ticket_signals"
-    )
+    ) == [(2, None, None, 12.5)]
 
 
 def test_an_older_version_joins_the_history_only(warehouse: Warehouse, query: Query) -> None:
     """A late, older version is stale: it is in the history and never the latest."""
     land(warehouse, changed(signal(version=5), 10))
 
-    assert {0: "stale"} == land(warehouse, changed(signal(version=3), 11), at=1).outcomes
-    assert [(5,)] == query("select version from landing.ticket_signals")
-    assert [(3,), (5,)] == query("select version from landing.ticket_signal_versions order by 1")
+    assert land(warehouse, changed(signal(version=3), 11), at=1).outcomes == {0: "stale"}
+    assert query("select version from landing.ticket_signals") == [(5,)]
+    assert query("select version from landing.ticket_signal_versions order by 1") == [(3,), (5,)]
 
 
 def test_the_earlier_claim_stands_and_a_delete_frees_the_later(warehouse: Warehouse, query: Query) -> None:
@@ -144,24 +152,24 @@ def test_the_earlier_claim_stands_and_a_delete_frees_the_later(warehouse: Wareho
     land(warehouse, changed(signal(), 20))
     land(warehouse, changed(signal(driver="Other"), 10), at=1)
 
-    assert [("Other",)] == query("select driver from landing.ticket_signals")
-    assert [("conflict", "open", [20])] == query("select reason, status, source_positions from landing.dead_letters")
+    assert query("select driver from landing.ticket_signals") == [("Other",)]
+    assert query("select reason, status, source_positions from landing.dead_letters") == [("conflict", "open", [20])]
 
     land(warehouse, deleted("t1", 15), at=2)
 
-    assert [("Billing", [20])] == query("select driver, source_positions from landing.ticket_signals")
-    assert [("resolved",)] == query("select status from landing.dead_letters")
+    assert query("select driver, source_positions from landing.ticket_signals") == [("Billing", [20])]
+    assert query("select status from landing.dead_letters") == [("resolved",)]
 
 
 def test_a_key_names_one_version_of_one_ticket(warehouse: Warehouse, query: Query) -> None:
-    """A key that another ticket holds is a conflict, one alert and one letter; a ticket that loses its only version is told gone."""
+    """A key of another ticket is a conflict, one alert, one letter; a ticket that loses its only version is told gone."""
     land(warehouse, changed(signal("t1", idempotency_key="shared"), 20))
     landed = land(warehouse, changed(signal("t2", idempotency_key="shared"), 10), at=1)
 
-    assert ({0: "applied"}, ["conflict"]) == (landed.outcomes, [letter.reason for letter in landed.new_letters])
-    assert [("t2",)] == query("select ticket_id from landing.ticket_signals")
-    assert [("t1", 0)] == query("select ticket_id, deleted_position from landing.deleted_tickets")
-    assert [("stream:conflict", "firing")] == query("select fingerprint, state from ops.alert_outbox")
+    assert (landed.outcomes, [letter.reason for letter in landed.new_letters]) == ({0: "applied"}, ["conflict"])
+    assert query("select ticket_id from landing.ticket_signals") == [("t2",)]
+    assert query("select ticket_id, deleted_position from landing.deleted_tickets") == [("t1", 0)]
+    assert query("select fingerprint, state from ops.alert_outbox") == [("stream:conflict", "firing")]
 
 
 def test_a_delete_erases(warehouse: Warehouse, query: Query, warehouse_url: str) -> None:
@@ -176,17 +184,21 @@ def test_a_delete_erases(warehouse: Warehouse, query: Query, warehouse_url: str)
         record(b'{"' + secret.encode(), key={"source_system": "zendesk", "ticket_id": "t1"}),
         changed(signal("t2"), 13),
     )
-    assert 3 == len(query("select 1 from landing.dead_letters"))
+    assert len(query("select 1 from landing.dead_letters")) == 3
     land(warehouse, deleted("t1", 20), at=5)
-    late = land(warehouse, changed(signal(version=9, **{**said, "sentiment": secret}), 15), changed(signal(version=3, **said), 16), at=6)
+    late = land(
+        warehouse, changed(signal(version=9, **{**said, "sentiment": secret}), 15), changed(signal(version=3, **said), 16), at=6
+    )
 
-    assert {0: "rejected", 1: "stale"} == late.outcomes
-    assert [("t2",)] == query("select ticket_id from landing.ticket_signals")
-    assert [("t1", 20)] == query("select ticket_id, deleted_position from landing.deleted_tickets")
-    tables = query("select table_schema, table_name from information_schema.tables where table_schema in ('landing', 'ops', 'marts')")
+    assert late.outcomes == {0: "rejected", 1: "stale"}
+    assert query("select ticket_id from landing.ticket_signals") == [("t2",)]
+    assert query("select ticket_id, deleted_position from landing.deleted_tickets") == [("t1", 20)]
+    tables = query(
+        "select table_schema, table_name from information_schema.tables where table_schema in ('landing', 'ops', 'marts')"
+    )
     holding = [name for schema, name in tables if query(f"select 1 from {schema}.{name} t where t::text like %s", f"%{secret}%")]
     hexadecimal = query("select 1 from landing.dead_letters t where t::text like %s", f"%{secret.encode().hex()}%")
-    assert ([], []) == (holding, hexadecimal)
+    assert (holding, hexadecimal) == ([], [])
     assert {("erased",)} == set(query("select status from landing.dead_letters"))
 
 
@@ -194,8 +206,8 @@ def test_a_recreated_ticket_starts_anew(warehouse: Warehouse, query: Query) -> N
     """Events after the delete are a new life, whose versions may start lower."""
     land(warehouse, changed(signal(version=7), 10), deleted("t1", 20), changed(signal(version=1), 30))
 
-    assert [(1,)] == query("select version from landing.ticket_signals")
-    assert [(1,)] == query("select version from landing.ticket_signal_versions")
+    assert query("select version from landing.ticket_signals") == [(1,)]
+    assert query("select version from landing.ticket_signal_versions") == [(1,)]
 
 
 def test_a_replay_changes_nothing(warehouse: Warehouse, query: Query) -> None:
@@ -203,7 +215,9 @@ def test_a_replay_changes_nothing(warehouse: Warehouse, query: Query) -> None:
     records = [*random_records(random.Random(7), 80), record(b"{"), record(b"{")]
     warehouse.land(batch(records))
     before, alerts = contents(query), query("select count(*) from ops.alert_outbox")
-    seen = query("select landed_xid::text from landing.ticket_signals union all select landed_xid::text from landing.tag_taxonomy")
+    seen = query(
+        "select landed_xid::text from landing.ticket_signals union all select landed_xid::text from landing.tag_taxonomy"
+    )
     for at in range(0, len(records), 9):
         warehouse.land(batch(records[at : at + 9], at))
 
@@ -212,9 +226,13 @@ def test_a_replay_changes_nothing(warehouse: Warehouse, query: Query) -> None:
         query("select count(*) from ops.alert_outbox"),
         query("select landed_xid::text from landing.ticket_signals union all select landed_xid::text from landing.tag_taxonomy"),
     )
-    assert [(True, True)] * 2 == query(
-        """select applied + duplicate + stale + conflict + rejected + deleted - redelivered + missing = next_offset - first_offset,
+    assert (
+        query(
+            """select
+            applied + duplicate + stale + conflict + rejected + deleted - redelivered + missing = next_offset - first_offset,
         redelivered > 0 from landing.consumed_records"""
+        )
+        == [(True, True)] * 2
     )
 
 
@@ -223,17 +241,21 @@ def test_repeated_poison_is_one_letter(warehouse: Warehouse, query: Query) -> No
     land(warehouse, record(b"{"), record(b"{"))
     land(warehouse, record(b"{"), at=2)
 
-    assert [(3, 0, 2)] == query("select times_seen, kafka_offset, last_offset from landing.dead_letters")
+    assert query("select times_seen, kafka_offset, last_offset from landing.dead_letters") == [(3, 0, 2)]
 
 
 def test_accounts_keep_tombstones_without_payload(warehouse: Warehouse, query: Query) -> None:
     """A deleted account stays as a tombstone; an older state does not bring it back."""
     account = {"account_id": "acme", "name": "Acme", "plan": "pro", "segment": "smb", "owner": "kim", "updated_at": None}
-    land(warehouse, record(envelope(account, 10), topic=ACCOUNTS), record(envelope(None, 20, "d", before=account), topic=ACCOUNTS))
+    land(
+        warehouse, record(envelope(account, 10), topic=ACCOUNTS), record(envelope(None, 20, "d", before=account), topic=ACCOUNTS)
+    )
     landed = land(warehouse, record(envelope(account, 15), topic=ACCOUNTS), at=2)
 
-    assert {0: "stale"} == landed.outcomes
-    assert [("acme", None, None, True, 20)] == query("select account_id, name, owner, is_deleted, source_position from landing.accounts")
+    assert landed.outcomes == {0: "stale"}
+    assert query("select account_id, name, owner, is_deleted, source_position from landing.accounts") == [
+        ("acme", None, None, True, 20)
+    ]
 
 
 def test_a_drift_is_alerted_once(warehouse: Warehouse, query: Query) -> None:
@@ -241,10 +263,10 @@ def test_a_drift_is_alerted_once(warehouse: Warehouse, query: Query) -> None:
     land(warehouse, *[changed(signal(f"t{n}", channel="chat"), n + 1) for n in range(5)])
     land(warehouse, changed(signal("t9", channel="mail"), 9), at=5)
 
-    assert [("stream:drift:ticket_signals", {"channel": "unknown_column"})] == query(
-        "select fingerprint, details->'extra' from ops.alert_outbox"
-    )
-    assert [("mail",)] == query("select custom_metrics->>'channel' from landing.ticket_signals where ticket_id = 't9'")
+    assert query("select fingerprint, details->'extra' from ops.alert_outbox") == [
+        ("stream:drift:ticket_signals", {"channel": "unknown_column"})
+    ]
+    assert query("select custom_metrics->>'channel' from landing.ticket_signals where ticket_id = 't9'") == [("mail",)]
 
 
 def test_a_killed_transaction_leaves_nothing(warehouse_url: str, query: Query) -> None:
@@ -258,18 +280,20 @@ def test_a_killed_transaction_leaves_nothing(warehouse_url: str, query: Query) -
         land(dying, changed(signal(), 10), record(b"{"))
     dying.close()
 
-    assert 0 == sum(len(rows) for rows in contents(query).values()) + len(query("select 1 from landing.consumed_records"))
+    assert sum(len(rows) for rows in contents(query).values()) + len(query("select 1 from landing.consumed_records")) == 0
 
 
 def test_a_worker_that_lost_its_partition_waits_for_the_new_owner(warehouse: Warehouse, warehouse_url: str, query: Query) -> None:
     """Two transactions of one partition take turns: the second waits at the lock, then sees what the first wrote."""
     with psycopg.connect(warehouse_url) as zombie:
-        zombie.execute("select pg_advisory_xact_lock(hashtextextended(%s, 6231))", [f"{signal and 'cx.enrichment.ticket_signals'}/0"])
+        zombie.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 6231))", [f"{signal and 'cx.enrichment.ticket_signals'}/0"]
+        )
         query("alter role cx in database " + zombie.info.dbname + " set lock_timeout = '100ms'")
         with pytest.raises(Unavailable):
             land(Warehouse(warehouse_url, POLICY), changed(signal(), 10))
 
-    assert [] == query("select 1 from landing.ticket_signals")
+    assert query("select 1 from landing.ticket_signals") == []
 
 
 @pytest.mark.parametrize(

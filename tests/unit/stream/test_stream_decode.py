@@ -42,19 +42,19 @@ def test_reads_creates_and_updates_are_changes(op: str) -> None:
     """A snapshot read, a create and an update carry the row after the change, at the position of the sequence."""
     result = change(record(envelope(signal(), 42, op=op)))
 
-    assert ("ticket_signals", ("zendesk", "t1"), 42) == (result.table, result.identity, result.position)
+    assert (result.table, result.identity, result.position) == ("ticket_signals", ("zendesk", "t1"), 42)
     assert (op == "r") == (result.committed_at is None)
 
 
 def test_a_read_without_lsn_has_the_position_of_its_sequence() -> None:
     """Incremental-snapshot reads have no lsn; the second number of source.sequence stands in."""
-    assert 42 == change(record(envelope(signal(), 42, op="r", lsn=None))).position
+    assert change(record(envelope(signal(), 42, op="r", lsn=None))).position == 42
 
 
 def test_the_lsn_stands_in_for_a_missing_sequence() -> None:
     """Without source.sequence the lsn is the position."""
-    assert 42 == change(record(envelope(signal(), 42, sequence=None))).position
-    assert 42 == change(record(envelope(signal(), 42, sequence='["9",null]'))).position
+    assert change(record(envelope(signal(), 42, sequence=None))).position == 42
+    assert change(record(envelope(signal(), 42, sequence='["9",null]'))).position == 42
 
 
 def test_a_delete_names_the_ticket_and_the_position() -> None:
@@ -82,8 +82,8 @@ def test_the_other_tables_are_decoded_by_their_own_contract() -> None:
     mapping = {"raw_tag": "refund", "canonical_tag": "billing", "driver": None, "owner": "ops", "updated_at": None}
     account = {"account_id": "acme", "name": "Acme", "plan": None, "segment": "smb", "owner": None, "updated_at": None}
 
-    assert ("refund",) == change(record(envelope(mapping, 3), topic=TAXONOMY)).identity
-    assert ("acme",) == change(record(envelope(account, 3), topic=ACCOUNTS)).identity
+    assert change(record(envelope(mapping, 3), topic=TAXONOMY)).identity == ("refund",)
+    assert change(record(envelope(account, 3), topic=ACCOUNTS)).identity == ("acme",)
 
 
 BROKEN: list[tuple[str, dict[str, Any], Reason]] = [
@@ -129,7 +129,7 @@ def test_each_breach_has_its_reason(changes: dict[str, Any], reason: Reason) -> 
 
     assert reason == result.reason
     assert next(iter(changes)) in result.detail
-    assert 8 == result.position
+    assert result.position == 8
     assert len(result.detail) < 200
 
 
@@ -159,14 +159,14 @@ def test_what_is_no_envelope_is_rejected(value: bytes, reason: Reason) -> None:
 
 def test_a_topic_without_a_contract_is_rejected() -> None:
     """A record of a table nobody described is not applied to anything."""
-    assert Reason.UNKNOWN_TABLE == rejection(record(b"{}", topic="cx.enrichment.surprise")).reason
+    assert rejection(record(b"{}", topic="cx.enrichment.surprise")).reason == Reason.UNKNOWN_TABLE
 
 
 def test_a_rejection_knows_its_ticket_by_the_key() -> None:
     """When the value cannot be read, the record's key names the ticket, so that an erasure finds the letter."""
     key = {"source_system": "zendesk", "ticket_id": "t1"}
 
-    assert ("zendesk", "t1") == rejection(record(b"{", key=key)).identity
+    assert rejection(record(b"{", key=key)).identity == ("zendesk", "t1")
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_an_unavailable_value_is_taken_from_before_the_change(field_and_value: t
     assert plain.content_hash == restored.content_hash
     for useless in (None, {}, signal(**{field: value})):
         refused = rejection(changed(signal(version=2, **{field: value}), 9, before=useless))
-        assert (Reason.UNAVAILABLE_VALUE, True) == (refused.reason, field in refused.detail)
+        assert (refused.reason, field in refused.detail) == (Reason.UNAVAILABLE_VALUE, True)
 
 
 def test_null_collections_are_empty() -> None:
     """No tags and no metrics are empty ones."""
     row = signal_of(change(changed(signal(raw_tags=None, custom_metrics=None), 9)))
 
-    assert ([], "{}") == (row.raw_tags, row.custom_metrics)
+    assert (row.raw_tags, row.custom_metrics) == ([], "{}")
 
 
 SPELLINGS: list[dict[str, Any]] = [
@@ -230,8 +230,8 @@ def test_an_unknown_column_is_carried_into_the_metrics() -> None:
     result = change(changed(signal(channel="chat"), 9))
 
     assert '"handle_time":12.50' in (signal_of(result).custom_metrics or "")
-    assert "chat" == json.loads(signal_of(result).custom_metrics or "")["channel"]
-    assert [("ticket_signals", Kind.UNKNOWN_COLUMN, "channel")] == list(result.differences)
+    assert json.loads(signal_of(result).custom_metrics or "")["channel"] == "chat"
+    assert list(result.differences) == [("ticket_signals", Kind.UNKNOWN_COLUMN, "channel")]
 
 
 def test_a_missing_column_never_becomes_null_silently() -> None:
@@ -240,7 +240,7 @@ def test_a_missing_column_never_becomes_null_silently() -> None:
     del row["driver"]
     result = rejection(changed(row, 9))
 
-    assert (Reason.MISSING_COLUMN, "driver") == (result.reason, result.differences[0].column)
+    assert (result.reason, result.differences[0].column) == (Reason.MISSING_COLUMN, "driver")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_policy_that_cannot_be_followed_is_refused(document: dict[str, Any]) -
 
 def test_column_differences_are_none_for_the_contract_itself() -> None:
     """The contract's own columns are no drift."""
-    assert () == column_differences("ticket_signals", signal())
+    assert column_differences("ticket_signals", signal()) == ()
 
 
 def test_every_reason_has_a_remedy() -> None:
@@ -307,7 +307,10 @@ def test_no_envelope_makes_decoding_raise(topic: str, value: dict[str, Any]) -> 
     decode(record(value, topic=topic), POLICY)
 
 
-@given(st.dictionaries(st.sampled_from([*signal(), "surprise"]), json_values, max_size=4), st.sets(st.sampled_from([*signal()]), max_size=2))
+@given(
+    st.dictionaries(st.sampled_from([*signal(), "surprise"]), json_values, max_size=4),
+    st.sets(st.sampled_from([*signal()]), max_size=2),
+)
 def test_no_row_makes_decoding_raise(changes: dict[str, Any], dropped: set[str]) -> None:
     """Whatever values stand in a row, it becomes a change that keeps the contract, or a rejection with a reason."""
     row = {name: value for name, value in {**signal(), **changes}.items() if name not in dropped}

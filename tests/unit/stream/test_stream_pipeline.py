@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -109,7 +109,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.pipeline.backoff_seconds", lambda attempt, chance: 0.0)
 
 
-def pipeline(warehouse: ScriptedWarehouse, box: Box | None = None, reached: Callable[[str], None] = lambda place: None, **options: Any) -> Pipeline:
+def pipeline(
+    warehouse: ScriptedWarehouse, box: Box | None = None, reached: Callable[[str], None] = lambda place: None, **options: Any
+) -> Pipeline:
     return Pipeline(warehouse, Silent(), read_policy(), reached, letterbox=box or Box(), **options)
 
 
@@ -131,8 +133,8 @@ def test_an_outage_is_waited_for() -> None:
     one = pipeline(warehouse)
     land(one, good(3))
 
-    assert ([[0, 1, 2]], []) == (warehouse.landed, warehouse.refused)
-    assert (1, False) == (one.batches, one.retrying)
+    assert (warehouse.landed, warehouse.refused) == ([[0, 1, 2]], [])
+    assert (one.batches, one.retrying) == (1, False)
 
 
 def test_an_error_nobody_can_wait_for_leaves_the_pipeline() -> None:
@@ -141,7 +143,7 @@ def test_an_error_nobody_can_wait_for_leaves_the_pipeline() -> None:
         warehouse = ScriptedWarehouse(script=[error])
         with pytest.raises(type(error)):
             land(pipeline(warehouse), good(1))
-        assert [] == warehouse.landed
+        assert warehouse.landed == []
 
 
 def test_one_refused_row_does_not_take_others_with_it() -> None:
@@ -150,7 +152,7 @@ def test_one_refused_row_does_not_take_others_with_it() -> None:
     land(pipeline(warehouse), good(9))
 
     assert list(range(9)) == [offset for batch in warehouse.landed for offset in batch]
-    assert ["database_refused"] == warehouse.refused
+    assert warehouse.refused == ["database_refused"]
 
 
 def test_a_delete_the_database_refuses_stops_the_worker() -> None:
@@ -166,8 +168,8 @@ def test_letters_are_published_before_the_batch_counts_as_landed() -> None:
     one = pipeline(warehouse, box, order.append)
     land(one, [*good(5), *bad(1, 5)])
 
-    assert (0, 1) == (box.failures, box.published)
-    assert ["after_warehouse_commit", "before_offset_commit"] == order
+    assert (box.failures, box.published) == (0, 1)
+    assert order == ["after_warehouse_commit", "before_offset_commit"]
 
 
 def test_letters_of_a_killed_predecessor_are_published() -> None:
@@ -177,7 +179,7 @@ def test_letters_of_a_killed_predecessor_are_published() -> None:
     land(one, good(1))
     land(one, good(1, 1))
 
-    assert 1 == box.published
+    assert box.published == 1
 
 
 def test_a_flood_stops_before_it_is_landed() -> None:
@@ -186,7 +188,7 @@ def test_a_flood_stops_before_it_is_landed() -> None:
     with pytest.raises(BreakerOpen):
         land(pipeline(warehouse), bad(25))
 
-    assert ([], ["stream:breaker"]) == (warehouse.landed, [alert.fingerprint for alert in warehouse.alerts])
+    assert (warehouse.landed, [alert.fingerprint for alert in warehouse.alerts]) == ([], ["stream:breaker"])
 
 
 def test_a_flood_in_small_batches_stops_too() -> None:
@@ -198,7 +200,7 @@ def test_a_flood_in_small_batches_stops_too() -> None:
     with pytest.raises(BreakerOpen):
         land(one, bad(1, THRESHOLD))
 
-    assert THRESHOLD - 1 == len(warehouse.landed)
+    assert len(warehouse.landed) == THRESHOLD - 1
 
 
 def test_a_restarted_worker_drains_nothing_while_the_flood_lasts() -> None:
@@ -207,7 +209,7 @@ def test_a_restarted_worker_drains_nothing_while_the_flood_lasts() -> None:
     with pytest.raises(BreakerOpen):
         land(pipeline(warehouse), bad(1))
 
-    assert [] == warehouse.landed
+    assert warehouse.landed == []
 
 
 def test_good_records_close_the_breaker() -> None:
@@ -215,7 +217,7 @@ def test_good_records_close_the_breaker() -> None:
     warehouse = ScriptedWarehouse(open=True)
     land(pipeline(warehouse), good(WINDOW))
 
-    assert (False, ["ok"]) == (warehouse.open, [alert.state for alert in warehouse.alerts])
+    assert (warehouse.open, [alert.state for alert in warehouse.alerts]) == (False, ["ok"])
 
 
 def test_a_burst_in_good_traffic_is_no_flood() -> None:
@@ -223,7 +225,7 @@ def test_a_burst_in_good_traffic_is_no_flood() -> None:
     warehouse = ScriptedWarehouse()
     land(pipeline(warehouse), [*good(200), *bad(30, 200)])
 
-    assert 30 == len(warehouse.refused)
+    assert len(warehouse.refused) == 30
 
 
 def test_a_replay_of_old_rejections_is_no_flood() -> None:
@@ -231,7 +233,7 @@ def test_a_replay_of_old_rejections_is_no_flood() -> None:
     warehouse = ScriptedWarehouse(known_offsets={(bad(1)[0].topic, 0): 100})
     land(pipeline(warehouse), bad(40))
 
-    assert 40 == len(warehouse.refused)
+    assert len(warehouse.refused) == 40
 
 
 def test_a_flood_can_be_let_through() -> None:
@@ -239,7 +241,7 @@ def test_a_flood_can_be_let_through() -> None:
     warehouse = ScriptedWarehouse()
     land(pipeline(warehouse, let_through=True), bad(40))
 
-    assert 40 == len(warehouse.refused)
+    assert len(warehouse.refused) == 40
 
 
 def test_only_tickets_move_the_breaker() -> None:
@@ -248,7 +250,7 @@ def test_only_tickets_move_the_breaker() -> None:
     warehouse = ScriptedWarehouse()
     land(pipeline(warehouse), [*other, record(None, 40)])
 
-    assert 40 == len(warehouse.refused)
+    assert len(warehouse.refused) == 40
 
 
 def test_a_drift_for_which_the_policy_says_stop_stops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +262,7 @@ def test_a_drift_for_which_the_policy_says_stop_stops(monkeypatch: pytest.Monkey
     with pytest.raises(DriftStop):
         land(one, [*good(3), *bad(1, 3)])
 
-    assert ([], 1) == (warehouse.landed, len(warehouse.drifts))
+    assert (warehouse.landed, len(warehouse.drifts)) == ([], 1)
 
 
 def test_the_breaker_opens_at_its_threshold_exactly() -> None:
@@ -279,15 +281,15 @@ def test_fresh_ticket_records_are_told_in_their_order() -> None:
 
     batch = divide(decode(one, read_policy()) for one in [*bad(1), *good(1, 1), *bad(1, 2)])
 
-    assert [True, False, True] == ticket_rejections(batch, {})
-    assert [True] == ticket_rejections(batch, {(bad(1)[0].topic, 0): 2})
+    assert ticket_rejections(batch, {}) == [True, False, True]
+    assert ticket_rejections(batch, {(bad(1)[0].topic, 0): 2}) == [True]
 
 
 def test_backoff_doubles_up_to_a_limit() -> None:
     """Waiting doubles from 0.2 s, ends at 15 s, and jitter takes off at most half."""
-    assert [0.2, 0.4, 0.8] == [backoff_seconds(attempt, 0.0) for attempt in range(3)]
-    assert MOST_SECONDS == backoff_seconds(10_000, 0.0)
-    assert MOST_SECONDS / 2 == backoff_seconds(10_000, 1.0)
+    assert [backoff_seconds(attempt, 0.0) for attempt in range(3)] == [0.2, 0.4, 0.8]
+    assert backoff_seconds(10_000, 0.0) == MOST_SECONDS
+    assert backoff_seconds(10_000, 1.0) == MOST_SECONDS / 2
 
 
 def test_counts_add_up_with_repeats_and_gaps() -> None:
@@ -295,7 +297,7 @@ def test_counts_add_up_with_repeats_and_gaps() -> None:
     records = [record(None, offset) for offset in (3, 4, 5, 9)]
     (one,) = count(records, dict.fromkeys(range(4), Outcome.DUPLICATE), {(records[0].topic, 0): 5}).values()
 
-    assert (2, 3, 10) == (one.redelivered, one.missing, one.next_offset)
+    assert (one.redelivered, one.missing, one.next_offset) == (2, 3, 10)
     assert sum(one.outcomes.values()) - one.redelivered + one.missing == one.next_offset - 5
 
 
@@ -323,7 +325,7 @@ def test_the_letterbox_marks_what_was_sent() -> None:
     done: list[tuple[str, list[int]]] = []
 
     class Letters:
-        pending = [type("Letter", (), {"dead_letter_id": number}) for number in range(3)]
+        pending: ClassVar = [type("Letter", (), {"dead_letter_id": number}) for number in range(3)]
 
         def unpublished_letters(self, most: int) -> Sequence[Any]:
             return self.pending[:2]
@@ -338,4 +340,4 @@ def test_the_letterbox_marks_what_was_sent() -> None:
 
     asyncio.run(Letterbox(Letters(), Topic()).publish_pending())
 
-    assert [("sent", [0, 1]), ("marked", [0, 1]), ("sent", [2]), ("marked", [2])] == done
+    assert done == [("sent", [0, 1]), ("marked", [0, 1]), ("sent", [2]), ("marked", [2])]
