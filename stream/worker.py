@@ -8,11 +8,13 @@ from asyncio import Event, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import psycopg
 import yaml
+from aiokafka.errors import KafkaConnectionError
 
 from stream.app import AppSettings, StreamApp, create_app
 from stream.core.drift import Action, DriftPolicy, parse_policy
@@ -84,8 +86,12 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         port = self._metrics.serve(self._settings.metrics_port)
         log.info("metrics on http://127.0.0.1:%d/metrics", port)
+        Path(self._settings.run_directory).mkdir(parents=True, exist_ok=True)
         app = create_app(self._app_settings(), self._pipeline, self._fail)
-        await app.start()
+        try:
+            await app.start()
+        except KafkaConnectionError as error:
+            raise StopWorker(f"Kafka cannot be reached at {self._settings.bootstrap}: check that it runs. ({error})") from error
         watch: Future[None] = asyncio.create_task(self._watch(app))
         stop: Future[Any] = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stop, watch, self._failure], return_when=asyncio.FIRST_COMPLETED)
