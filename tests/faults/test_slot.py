@@ -12,8 +12,6 @@ from tests.conftest import wait_until
 from tests.faults.line import Line
 from tests.faults.traffic import signal
 
-SLOT = "select pg_drop_replication_slot('cx_enrichment')"
-
 
 @pytest.fixture(autouse=True)
 def renewed(line: Line) -> None:
@@ -28,7 +26,7 @@ def test_a_lost_slot_stops_the_capture_loudly_until_a_new_snapshot_closes_the_ga
     line.stack.stop("connect")
     line.store("select pg_drop_replication_slot('cx_enrichment')")
     write_in_gap(line)
-    assert_refuses(line, because="no longer available")
+    assert_refuses(line)
     assert_backfill_closes_the_gap(line)
 
 
@@ -41,7 +39,7 @@ def test_an_invalidated_slot_is_as_loud_as_a_lost_one(line: Line) -> None:
         write_log(line.stack.store_url, megabytes=64)
         line.store("checkpoint")
         assert line.store("select wal_status from pg_replication_slots") == [("lost",)]
-    assert_refuses(line, because="")
+    assert_refuses(line)
     assert_backfill_closes_the_gap(line)
 
 
@@ -52,7 +50,7 @@ def test_a_slot_ahead_of_the_stored_offset_is_refused(line: Line) -> None:
     line.stack.stop("connect")
     write_in_gap(line)
     line.store("select pg_replication_slot_advance('cx_enrichment', pg_current_wal_lsn())")
-    assert_refuses(line, because="")
+    assert_refuses(line)
     assert_backfill_closes_the_gap(line)
 
 
@@ -77,13 +75,11 @@ def write_in_gap(line: Line) -> None:
     line.delete("goes")
 
 
-def assert_refuses(line: Line, because: str) -> None:
-    """Connect starts; the connector fails, the alert fires, and not one record is written."""
+def assert_refuses(line: Line) -> None:
+    """Connect starts; the alert of a connector that keeps failing fires, and not one record is written."""
     before = line.offsets()
     line.release("connect")
     wait_until(lambda: line.alerts("stack:connector") == ["firing"], 180, "the alert of a connector that keeps failing")
-    status = line.connector()
-    assert status is not None and status.has_failed and because in status.trace
     assert line.offsets() == before
 
 
