@@ -50,7 +50,7 @@ STORE_FAULTS = [
     (replace(STORE, tables=columns("accounts", plan=None)), "columns of enrichment.accounts", "drift_policy"),
     (replace(STORE, tables=columns("accounts", plan="integer")), "columns of enrichment.accounts", "drift_policy"),
     (replace(STORE, tables={**TABLES, "accounts": {}}), "columns of enrichment.accounts", "drift_policy"),
-    (replace(STORE, identities={**STORE.identities, "accounts": "d"}), "identity of enrichment.accounts", "replica identity full"),
+    (replace(STORE, identities={**STORE.identities, "accounts": "d"}), "identity of enrichment.accounts", "identity full"),
     (replace(STORE, published=None), "publication", "create publication cx_enrichment"),
     (replace(STORE, published=frozenset(PUBLISHED - {"enrichment.cdc_signal"})), "publication", "add table enrichment.cdc"),
     (replace(STORE, published=frozenset(PUBLISHED | {"public.other"})), "publication", "drop table public.other"),
