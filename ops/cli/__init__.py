@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "worker": "ops.cli.worker:worker",
     "publish": "ops.cli.publish:publish",
     "alerts": "ops.cli.alerts:alerts",
+    "dead-letters": "ops.cli.dead_letters:dead_letters",
     "reconcile": "ops.cli.reconcile:reconcile",
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
