@@ -11,7 +11,7 @@
 {% macro custom_metric(key, data_type='text', column='custom_metrics') -%}
     {%- set json_type = {'numeric': 'number', 'boolean': 'boolean', 'text': 'string'}[data_type] -%}
     case
-        when jsonb_typeof({{ column }} -> {{ dbt.string_literal(key) }}) = '{{ json_type }}'
-            then ({{ column }} ->> {{ dbt.string_literal(key) }})::{{ data_type }}
+        when jsonb_typeof({{ column }} -> {{ text_literal(key) }}) = '{{ json_type }}'
+            then ({{ column }} ->> {{ text_literal(key) }})::{{ data_type }}
     end
 {%- endmacro %}

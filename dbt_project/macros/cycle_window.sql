@@ -29,8 +29,8 @@
             {%- endif %}
             {%- if runs_whole_cycle() %}
             update {{ window }}
-            set from_snapshot = null, settings = {{ dbt.string_literal(settings) }}
-            where settings is distinct from {{ dbt.string_literal(settings) }};
+            set from_snapshot = null, settings = {{ text_literal(settings) }}
+            where settings is distinct from {{ text_literal(settings) }};
             if (select from_snapshot::text <> coalesce(opened_from, '') from {{ window }}) then
                 update {{ window }}
                 set opened_from = from_snapshot::text, window_number = window_number + 1, opened_at = clock_timestamp();
@@ -118,4 +118,10 @@
         'select from_snapshot::text, to_snapshot::text from ' ~ publications ~ ' order by id desc limit 1'
     ).rows if execute else [] -%}
     {{ return(landed_between(rows[0][0], rows[0][1]) if rows | length else 'false') }}
+{%- endmacro %}
+
+
+{#- Number of the window: it grows with each publish. -#}
+{% macro window_number() -%}
+    {{ return(window_bounds().window_number) }}
 {%- endmacro %}

@@ -18,5 +18,5 @@
 
 {#- Order in which signals are bad, worst first: negative, lowest score, highest churn risk, newest, then by ticket so that ties never flip. -#}
 {% macro worst_first() -%}
-    sentiment_value, sentiment_score nulls last, churn_level desc, occurred_at desc, source_system, ticket_id
+    sentiment_value asc, sentiment_score asc nulls last, churn_level desc, occurred_at desc, source_system asc, ticket_id asc
 {%- endmacro %}

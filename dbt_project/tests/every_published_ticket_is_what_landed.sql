@@ -1,5 +1,7 @@
 -- No ticket is missing, none is left over after a delete, and each shows the version that landing calls its latest.
-with not_comparable as ({{ tickets_not_comparable() }}),
+with not_comparable as (
+    {{ tickets_not_comparable() }}
+),
 
 latest as (
     select
@@ -26,4 +28,9 @@ select *
 from paired
 where
     published_key is distinct from landed_key
-    and (source_system, ticket_id) not in (select not_comparable.source_system, not_comparable.ticket_id from not_comparable)
+    and (source_system, ticket_id) not in (
+        select
+            not_comparable.source_system,
+            not_comparable.ticket_id
+        from not_comparable
+    )

@@ -1,5 +1,7 @@
 -- Per source system: signals = versions that arrived - versions that a later one replaced - versions that were dead-lettered.
-with not_comparable as ({{ tickets_not_comparable() }}),
+with not_comparable as (
+    {{ tickets_not_comparable() }}
+),
 
 arrived as (
     select
@@ -34,17 +36,41 @@ dead_lettered as (
 ),
 
 counted as (
-    select source_system, ticket_id, 1 as landed, 0 as superseded, 0 as dead_lettered, 0 as published
+    select
+        source_system,
+        ticket_id,
+        1 as landed,
+        0 as superseded,
+        0 as dead_lettered,
+        0 as published
     from arrived
     union all
-    select source_system, ticket_id, 0, 1, 0, 0
+    select
+        source_system,
+        ticket_id,
+        0 as landed,
+        1 as superseded,
+        0 as dead_lettered,
+        0 as published
     from {{ ref('fct_ticket_signal_versions') }}
     where not is_latest
     union all
-    select source_system, ticket_id, 0, 0, 1, 0
+    select
+        source_system,
+        ticket_id,
+        0 as landed,
+        0 as superseded,
+        1 as dead_lettered,
+        0 as published
     from dead_lettered
     union all
-    select source_system, ticket_id, 0, 0, 0, 1
+    select
+        source_system,
+        ticket_id,
+        0 as landed,
+        0 as superseded,
+        0 as dead_lettered,
+        1 as published
     from {{ ref('fct_ticket_signals') }}
 )
 
@@ -55,6 +81,12 @@ select
     sum(dead_lettered) as dead_lettered,
     sum(published) as published
 from counted
-where (source_system, ticket_id) not in (select not_comparable.source_system, not_comparable.ticket_id from not_comparable)
+where
+    (source_system, ticket_id) not in (
+        select
+            not_comparable.source_system,
+            not_comparable.ticket_id
+        from not_comparable
+    )
 group by source_system
 having sum(published) <> sum(landed) - sum(superseded) - sum(dead_lettered)

@@ -9,7 +9,7 @@ with touched_tickets as (
         ticket_id as touched_ticket_id
     from {{ ref('touched_tickets') }}
     {%- if facts_are_built_from_scratch() %}
-    limit 0
+    where false
     {%- endif %}
 )
 
@@ -17,20 +17,21 @@ select
     touched_tickets.touched_source_system,
     touched_tickets.touched_ticket_id,
     versions.*
-from touched_tickets
 {%- if window_is_open_wide() %}
+from touched_tickets
 left join {{ ref('int_mapped_ticket_versions') }} as versions
     on
         touched_tickets.touched_source_system = versions.source_system
         and touched_tickets.touched_ticket_id = versions.ticket_id
 {%- else %}
+from touched_tickets
 -- `offset 0` keeps the lookup per ticket, by index, instead of a join that reads the whole history.
 left join lateral (
     select *
     from {{ ref('int_mapped_ticket_versions') }} as looked_up
     where
-        looked_up.source_system = touched_tickets.touched_source_system
+        looked_up.source_system = touched_tickets.touched_source_system -- noqa: RF03
         and looked_up.ticket_id = touched_tickets.touched_ticket_id
-    offset 0
+    offset 0 -- noqa: AM09
 ) as versions on true
 {%- endif %}

@@ -12,7 +12,7 @@ driver_per_canonical_tag as (
         driver
     from mapped
     where driver is not null
-    order by canonical_tag, updated_at desc nulls last, raw_tag
+    order by canonical_tag asc, updated_at desc nulls last, raw_tag asc
 )
 
 select

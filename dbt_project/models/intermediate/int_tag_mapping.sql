@@ -11,7 +11,6 @@ with bridge as (
     select *
     from {{ ref('int_tag_bridge') }}
 )
-
 {%- if is_incremental() %},
 
 stored as (
@@ -26,7 +25,7 @@ select
     bridge.owner,
     bridge.updated_at,
     bridge.raw_tag is not null as is_mapped,
-    {{ window_bounds().window_number }} as changed_in_window
+    {{ window_number() }} as changed_in_window
 from bridge
 full outer join stored
     on bridge.raw_tag = stored.raw_tag
@@ -42,6 +41,6 @@ select
     owner,
     updated_at,
     true as is_mapped,
-    {{ window_bounds().window_number }} as changed_in_window
+    {{ window_number() }} as changed_in_window
 from bridge
 {%- endif %}

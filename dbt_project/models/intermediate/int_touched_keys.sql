@@ -11,48 +11,74 @@
 {%- set everything = window_is_open_wide() %}
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
-with changed_tags as (
+with changed_tags as ( -- noqa: ST03
     select array_agg(raw_tag) as raw_tags
     from {{ ref('int_tag_mapping') }}
-    where changed_in_window = {{ window_bounds().window_number }}
+    where changed_in_window = {{ window_number() }}
 ),
 
 changed_tickets as (
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ ref('stg_landing__ticket_signals') }}
     where {{ landed_in_window() }}
     union
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ ref('stg_landing__ticket_signal_versions') }}
     where {{ landed_in_window() }}
     union
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ ref('stg_landing__deleted_tickets') }}
     where {{ landed_in_window() }}
     {%- if held_tickets %}
     union
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ held_tickets }}
     {%- endif %}
     {%- if before %}
     union
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ before }}
-    where {{ 'true' if everything else 'raw_tags && (select changed_tags.raw_tags from changed_tags)' }}
+    {%- if not everything %}
+    where raw_tags && (select changed_tags.raw_tags from changed_tags)
+    {%- endif %}
     {%- endif %}
     {%- if published and everything %}
     union
-    select source_system, ticket_id
+    select
+        source_system,
+        ticket_id
     from {{ published }}
     {%- endif %}
 ),
 
 keys as (
-    select source_system, ticket_id, null::date as signal_date, null::text as driver, null::text as account_id, null::timestamptz as landed_minute
+    select
+        source_system,
+        ticket_id,
+        null::date as signal_date,
+        null::text as driver,
+        null::text as account_id,
+        null::timestamptz as landed_minute
     from changed_tickets
     {%- for state in [before, published] if state %}
     union
-    select state.source_system, state.ticket_id, state.signal_date, state.driver, state.account_id, null
+    select
+        state.source_system,
+        state.ticket_id,
+        state.signal_date,
+        state.driver,
+        state.account_id,
+        null as landed_minute
     from changed_tickets
     inner join {{ state }} as state
         on
@@ -61,7 +87,13 @@ keys as (
     {%- endfor %}
     {%- if versions_before %}
     union
-    select versions.source_system, versions.ticket_id, null, null, null, versions.landed_minute
+    select
+        versions.source_system,
+        versions.ticket_id,
+        null as signal_date,
+        null as driver,
+        null as account_id,
+        versions.landed_minute
     from changed_tickets
     inner join {{ versions_before }} as versions
         on
@@ -69,24 +101,51 @@ keys as (
             and changed_tickets.ticket_id = versions.ticket_id
     {%- endif %}
     union
-    select null, null, null, null, account_id, null
+    select
+        null as source_system,
+        null as ticket_id,
+        null as signal_date,
+        null as driver,
+        account_id,
+        null as landed_minute
     from {{ ref('stg_landing__accounts') }}
     where {{ landed_in_window() }}
     {%- if publications %}
     union
-    select null, null, null, null, null, date_trunc('minute', landed_at)
+    select
+        null as source_system,
+        null as ticket_id,
+        null as signal_date,
+        null as driver,
+        null as account_id,
+        date_trunc('minute', landed_at) as landed_minute
     from {{ ref('stg_landing__ticket_signal_versions') }}
-    where {{ landed_in_last_publication(publications) }}
-    {%- if is_incremental() %} and not exists (select from {{ this }}){% endif %}
+    where
+        {{ landed_in_last_publication(publications) }}
+        {%- if is_incremental() %}
+        and not exists (select from {{ this }})
+        {%- endif %}
     {%- endif %}
     {%- if everything and days_before %}
     union
-    select source_system, null, signal_date, driver, null, null
+    select
+        source_system,
+        null as ticket_id,
+        signal_date,
+        driver,
+        null as account_id,
+        null as landed_minute
     from {{ days_before }}
     {%- endif %}
     {%- if everything and accounts_before %}
     union
-    select null, null, null, null, account_id, null
+    select
+        null as source_system,
+        null as ticket_id,
+        null as signal_date,
+        null as driver,
+        account_id,
+        null as landed_minute
     from {{ accounts_before }}
     {%- endif %}
 )

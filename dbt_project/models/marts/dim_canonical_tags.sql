@@ -11,7 +11,7 @@ owners as (
         owner
     from mapping
     where owner is not null
-    order by canonical_tag, updated_at desc nulls last, raw_tag
+    order by canonical_tag asc, updated_at desc nulls last, raw_tag asc
 ),
 
 mapped as (

@@ -11,7 +11,7 @@ owners as (
         owner
     from mapping
     where owner is not null
-    order by driver, updated_at desc nulls last, raw_tag
+    order by driver asc, updated_at desc nulls last, raw_tag asc
 ),
 
 mapped as (

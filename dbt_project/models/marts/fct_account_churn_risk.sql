@@ -83,7 +83,7 @@ top_drivers as (
         account_id,
         driver as top_driver
     from driver_totals
-    order by account_id, churn_level_sum desc, signal_count desc, driver
+    order by account_id asc, churn_level_sum desc, signal_count desc, driver asc
 ),
 
 top_evidence as (
@@ -94,7 +94,7 @@ top_evidence as (
         evidence_url as top_evidence_url
     from recent
     where days_ago < 28
-    order by account_id, churn_level desc, {{ worst_first() }}
+    order by account_id asc, churn_level desc, {{ worst_first() }}
 )
 
 select

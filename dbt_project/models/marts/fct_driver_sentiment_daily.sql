@@ -19,11 +19,13 @@ with signals as (
         signals.evidence_url
     from {{ ref('fct_ticket_signals') }} as signals
     {%- if is_incremental() %}
-    inner join {{ ref('touched_driver_days') }} as touched
-        on
-            signals.signal_date = touched.signal_date
-            and signals.driver = touched.driver
-            and signals.source_system = touched.source_system
+    where (signals.signal_date, signals.driver, signals.source_system) in (
+        select
+            touched.signal_date,
+            touched.driver,
+            touched.source_system
+        from {{ ref('touched_driver_days') }} as touched
+    )
     {%- endif %}
 ),
 
@@ -39,7 +41,7 @@ worst as (
         churn_level as worst_churn_level,
         occurred_at as worst_occurred_at
     from signals
-    order by signal_date, driver, source_system, {{ worst_first() }}
+    order by signal_date asc, driver asc, source_system asc, {{ worst_first() }}
 ),
 
 totals as (

@@ -11,15 +11,12 @@ with signals as (
     select signals.*
     from {{ ref('fct_ticket_signals') }} as signals
     {%- if is_incremental() %}
-    inner join (
-        select distinct
-            touched_source_system,
-            touched_ticket_id
-        from {{ ref('int_changed_ticket_versions') }}
-    ) as touched
-        on
-            signals.source_system = touched.touched_source_system
-            and signals.ticket_id = touched.touched_ticket_id
+    where (signals.source_system, signals.ticket_id) in (
+        select
+            touched.touched_source_system,
+            touched.touched_ticket_id
+        from {{ ref('int_changed_ticket_versions') }} as touched
+    )
     {%- endif %}
 )
 

@@ -5,12 +5,9 @@ with versions as (
     select versions.*
     from {{ ref('fct_ticket_signal_versions') }} as versions
     {%- if is_incremental() %}
-    inner join {{ ref('touched_minutes') }} as touched
-        on versions.landed_minute = touched.landed_minute
+    where versions.landed_minute in (select touched.landed_minute from {{ ref('touched_minutes') }} as touched)
     {%- endif %}
 ),
-
-{%- if publications %}
 
 -- Versions of one transaction are published together: by the first publication that saw it.
 transactions as (
@@ -22,21 +19,28 @@ transactions as (
 ),
 
 published as (
+    {%- if publications %}
     select
         transactions.landed_transaction,
         first_publication.published_at
     from transactions
-    cross join lateral (
-        select publications.at as published_at
-        from {{ publications }} as publications
-        where
-            publications.at >= transactions.first_landed_at
-            and pg_visible_in_snapshot(transactions.landed_transaction::text::xid8, publications.to_snapshot)
-        order by publications.at
-        limit 1
-    ) as first_publication
+    cross join
+        lateral (
+            select publications.at as published_at
+            from {{ publications }} as publications
+            where
+                publications.at >= transactions.first_landed_at
+                and pg_visible_in_snapshot(transactions.landed_transaction::text::xid8, publications.to_snapshot)
+            order by publications.at
+            limit 1
+        ) as first_publication
+    {%- else %}
+    select
+        transactions.landed_transaction,
+        null::timestamptz as published_at
+    from transactions
+    {%- endif %}
 ),
-{%- endif %}
 
 moments as (
     select
@@ -45,12 +49,10 @@ moments as (
         coalesce(versions.store_committed_at, versions.updated_at) as stored_at,
         versions.captured_at,
         versions.landed_at,
-        {{ 'published.published_at' if publications else 'null::timestamptz' }} as published_at
+        published.published_at
     from versions
-    {%- if publications %}
     left join published
         on versions.landed_transaction = published.landed_transaction
-    {%- endif %}
 ),
 
 hops as (
@@ -59,14 +61,15 @@ hops as (
         hop.hop,
         round(extract(epoch from hop.ended_at - hop.started_at), 3) as seconds
     from moments
-    cross join lateral (
-        values
-        ('occurred_to_store', moments.occurred_at, moments.stored_at),
-        ('store_to_kafka', moments.stored_at, moments.captured_at),
-        ('kafka_to_landing', moments.captured_at, moments.landed_at),
-        ('landing_to_published', moments.landed_at, moments.published_at),
-        ('store_to_published', moments.stored_at, moments.published_at)
-    ) as hop (hop, started_at, ended_at)
+    cross join
+        lateral (
+            values
+            ('occurred_to_store', moments.occurred_at, moments.stored_at),
+            ('store_to_kafka', moments.stored_at, moments.captured_at),
+            ('kafka_to_landing', moments.captured_at, moments.landed_at),
+            ('landing_to_published', moments.landed_at, moments.published_at),
+            ('store_to_published', moments.stored_at, moments.published_at)
+        ) as hop (hop, started_at, ended_at)
     where
         hop.started_at is not null
         and hop.ended_at is not null

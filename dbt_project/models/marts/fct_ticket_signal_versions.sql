@@ -65,7 +65,12 @@ signals as (
         landed_xid::text::bigint as landed_transaction
     from superseded
     {%- if held_tickets %}
-    where (source_system, ticket_id) not in (select held.source_system, held.ticket_id from held)
+    where (source_system, ticket_id) not in (
+        select
+            held.source_system,
+            held.ticket_id
+        from held
+    )
     {%- endif %}
 )
 

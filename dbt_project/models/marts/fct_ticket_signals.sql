@@ -61,7 +61,12 @@ signals as (
         landed_at
     from latest
     {%- if held_tickets %}
-    where (source_system, ticket_id) not in (select held.source_system, held.ticket_id from held)
+    where (source_system, ticket_id) not in (
+        select
+            held.source_system,
+            held.ticket_id
+        from held
+    )
     {%- endif %}
 )
 

@@ -8,9 +8,9 @@ with touched as (
 
 -- A week is compared with the one before it, so that one is read too.
 needed as (
-    select week_start_date + day as signal_date
+    select touched.week_start_date + near_days.later as signal_date
     from touched
-    cross join generate_series(-7, 6) as day
+    cross join generate_series(-7, 6) as near_days (later)
 ),
 
 days as (
@@ -50,14 +50,14 @@ worst as (
         worst_evidence_url
     from days
     order by
-        week_start_date,
-        driver,
-        worst_sentiment_value,
-        worst_sentiment_score nulls last,
+        week_start_date asc,
+        driver asc,
+        worst_sentiment_value asc,
+        worst_sentiment_score asc nulls last,
         worst_churn_level desc,
         worst_occurred_at desc,
-        source_system,
-        worst_ticket_id
+        source_system asc,
+        worst_ticket_id asc
 ),
 
 compared as (
@@ -79,7 +79,7 @@ select
     compared.*,
     row_number() over (
         partition by compared.week_start_date
-        order by abs(compared.net_sentiment_change) desc, abs(compared.signal_count_change) desc, compared.driver
+        order by abs(compared.net_sentiment_change) desc, abs(compared.signal_count_change) desc, compared.driver asc
     ) as mover_rank,
     worst.worst_evidence_url,
     worst.worst_source_system,

@@ -10,7 +10,7 @@ from psycopg import sql
 from tests.integration.marts.history import History
 from tests.integration.marts.warehouse import MARTS, Warehouse
 
-SEEDS = range(int(os.environ.get("CX_TEST_SEEDS", "3")))
+SEEDS = range(int(os.environ.get("CX_TEST_SEEDS", "1")))
 CYCLES = 9
 INTERMEDIATE = ("int_tag_mapping", "int_touched_keys", "int_changed_ticket_versions")
 
@@ -28,7 +28,7 @@ def test_incremental_marts_equal_a_full_refresh(warehouse: Warehouse, seed: int)
             run_cycle(warehouse, chance, cycle)
             land_slowly(slow_writer, second, warehouse, chance)
     warehouse.build("--selector", "cycle")
-    warehouse.publish()
+    publish(warehouse)
     warehouse.build("--selector", "cycle")
     assert_equals_full_refresh(warehouse)
 
@@ -43,7 +43,13 @@ def run_cycle(warehouse: Warehouse, chance: random.Random, cycle: int) -> None:
         warehouse.build("--full-refresh", "--select", chance.choice((*MARTS, *INTERMEDIATE)))
         warehouse.build()
     warehouse.build("--selector", "cycle")
-    return warehouse.publish() if chance.random() < 0.7 else None
+    return publish(warehouse) if chance.random() < 0.7 else None
+
+
+def publish(warehouse: Warehouse) -> None:
+    """The keys that dbt says it touched are all the publisher compares: they must be enough to make marts equal to build."""
+    warehouse.publish()
+    assert warehouse.differences("marts") == {}
 
 
 def crash_at(warehouse: Warehouse, mart: str) -> None:

@@ -1,8 +1,8 @@
-"""dbt in this process against one warehouse, and what the publisher does between two cycles, in plain SQL."""
+"""dbt in this process against one warehouse, and the publish transaction between two cycles."""
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from expectations.publish import catalog, transaction, transform
 from ops.settings import PROJECT_DIRECTORY
 
 DBT_PROJECT = PROJECT_DIRECTORY / "dbt_project"
@@ -29,20 +30,19 @@ class Warehouse:
         self.connection = psycopg.connect(url, autocommit=True)
 
     def dbt(self, *arguments: str, variables: str = "{}") -> Any:
-        """Invoke dbt once; the project is parsed once per target and set of variables."""
+        """Invoke dbt once; the project is parsed once per warehouse, target and set of variables."""
         from dbt.cli.main import dbtRunner
 
-        known = f"{self.target} {variables}"
-        options = [
-            "--no-send-anonymous-usage-stats", "--no-use-colors", "--log-level", "none", "--log-path", str(self.scratch / "logs"), *arguments,
-            "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target", self.target,
-            "--target-path", str(self.scratch / "target"), "--vars", variables,
-        ]  # fmt: skip
+        known = f"{self.url} {self.target} {variables}"
+        globally = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-level", "none", "--log-path", str(self.scratch / "logs")]
+        project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target", self.target, "--vars", variables]
+        project += ["--target-path", str(self.scratch / "target")]
         with environment(self.url):
             if known not in _manifests:
-                parse = ["parse", *options[len(arguments) + 5 :]]
-                _manifests[known] = dbtRunner().invoke(["--no-send-anonymous-usage-stats", "--log-level", "none", *parse]).result
-            return dbtRunner(manifest=_manifests[known]).invoke(options)
+                parsed = dbtRunner().invoke([*globally, "parse", *project])
+                assert parsed.success, parsed.exception
+                _manifests[known] = parsed.result
+            return dbtRunner(manifest=_manifests[known]).invoke([*globally, *arguments, *project])
 
     def build(self, *arguments: str, **settings: str) -> None:
         """Run models and insist that all of them succeed."""
@@ -50,19 +50,13 @@ class Warehouse:
         assert result.success, failures(result)
 
     def publish(self) -> None:
-        """Make marts equal to build, register the publication and close the window, as the publisher does."""
-        with self.connection.transaction():
-            for mart in MARTS:
-                names = {"mart": sql.Identifier("marts", mart), "candidate": sql.Identifier("build", mart)}
-                self.connection.execute(sql.SQL("create table if not exists {mart} (like {candidate} including comments)").format(**names))
-                self.connection.execute(sql.SQL("delete from {mart}").format(**names))
-                self.connection.execute(sql.SQL("insert into {mart} select * from {candidate}").format(**names))
-            self.connection.execute(
-                "insert into marts.publications (from_snapshot, to_snapshot, gate_result)"
-                " select from_snapshot, to_snapshot, 'passed' from build.cycle_window"
-            )
-            self.connection.execute("update build.cycle_window set from_snapshot = to_snapshot")
-            self.connection.execute("delete from ops.held_tickets where released_at is not null")
+        """Publish the candidates as they are, without a gate: the publisher's own differences, by the keys that dbt touched."""
+        window = catalog.built_window(self.connection)
+        assert window is not None, "dbt has not built anything yet"
+        marts = transform.marts_of(_manifests[f"{self.url} {self.target} {{}}"].nodes.values())
+        changes = transaction.plan(self.connection, marts, window)
+        transaction.prepare(self.connection, changes)
+        transaction.publish(self.connection, changes, window, gate=transaction.GateResult("passed", {}), remember=lambda _: None)
 
     def remember(self, name: str, schema: str = "build") -> None:
         """Keep a copy of all marts as schema `name`."""
@@ -118,6 +112,3 @@ def restore(before: dict[str, str | None]) -> None:
         else:
             os.environ[name] = value
 
-
-def columns(names: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, names))
