@@ -46,7 +46,8 @@ select
     dead_letter_id, table_name, reason, status, remedy, source_system, ticket_id, version, times_seen,
     first_seen_at, last_seen_at, status_at
 from landing.dead_letters;
-comment on view marts.pipeline_dead_letters is 'One row per distinct record that could not be applied: reason, remedy, state; no payload.';
+comment on view marts.pipeline_dead_letters is
+    'One row per distinct record that could not be applied: reason, remedy, state; no payload.';
 
 create view marts.pipeline_reconciliations as
 -- one row per table and comparison of store and warehouse
@@ -66,7 +67,8 @@ select
     verified_through
 from ops.reconciliations;
 comment on view marts.pipeline_reconciliations is 'One row per table and comparison of store and warehouse.';
-comment on column marts.pipeline_reconciliations.unexplained_rows is 'Rows that are missing, extra or different without a known reason.';
+comment on column marts.pipeline_reconciliations.unexplained_rows is
+    'Rows that are missing, extra or different without a known reason.';
 """
 
 ALERTS = """
