@@ -43,6 +43,10 @@ class Settings:
     flag_bind: str = "127.0.0.1"  # address that the flag page and its metrics listen on
     data_docs_url: str = ""  # where Data Docs are served; empty: file:// links
     worker_metrics_port: str = "0"  # 0: a free port, written to .run/stack.env by `cx up`
+    publisher_metrics_port: str = "0"
+    supervisor_metrics_port: str = "0"
+    metrics_bind: str = "127.0.0.1"  # address that worker and publisher answer /metrics on
+    objectives: str = ""  # path of an objectives file; empty: ops/objectives/objectives.yml
     failpoint: str = ""  # a place of stream/failpoints.py at which the worker kills itself; for fault tests
     consumer_group: str = "cx-signals"
     publish_every_seconds: str = "2"

@@ -1,4 +1,4 @@
-"""`cx alerts serve`: the notifier's loops and its web page in one process, until SIGTERM or SIGINT."""
+"""`cx alerts serve`: the notifier's loops, the objectives' sampler and the web page in one process, until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
@@ -9,11 +9,14 @@ from aiohttp import web
 from ops.alerts.metrics import Metrics
 from ops.alerts.notifier import Notifier, Setup
 from ops.alerts.page import FlagPage, application
+from ops.objectives.metrics import Metrics as ObjectiveMetrics
+from ops.objectives.sampler import Sampler, keep_sampling
+from ops.objectives.sampler import Setup as Objectives
 
 GRACE_SECONDS = 3.0  # for a post that is under way; then its letter is given back as a possible repeat
 
 
-async def serve(setup: Setup, host: str, port: int) -> None:
+async def serve(setup: Setup, objectives: Objectives, host: str, port: int) -> None:
     """Run until a signal asks to stop.
 
     Raises:
@@ -25,18 +28,21 @@ async def serve(setup: Setup, host: str, port: int) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        await _until_signal(Notifier(setup, metrics))
+        sampler = Sampler(objectives, ObjectiveMetrics(metrics.registry))
+        await _until_signal(Notifier(setup, metrics), sampler, objectives)
     finally:
         await runner.cleanup()
 
 
-async def _until_signal(notifier: Notifier) -> None:
+async def _until_signal(notifier: Notifier, sampler: Sampler, objectives: Objectives) -> None:
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     running, waiting = asyncio.create_task(notifier.run()), asyncio.create_task(asked.wait())
+    sampling = asyncio.create_task(keep_sampling(sampler, objectives.promises.every, asked))
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    sampling.cancel()
     notifier.stop()
     await asyncio.wait({running}, timeout=GRACE_SECONDS)
     running.cancel()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from ops.alerts.notifier import Setup
+    from ops.objectives.sampler import Setup as Objectives
 
 BAD_DATA = 1
 
@@ -34,7 +35,7 @@ def alerts() -> None:
 
 @alerts.command()
 def serve() -> None:
-    """Run the notifier: outbox to incidents, letters to Slack, the "not a problem" page and /metrics."""
+    """Run the notifier: outbox to incidents, letters to Slack, samples of the objectives, the "not a problem" page, /metrics."""
     from ops.alerts.serve import serve as run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
@@ -44,7 +45,7 @@ def serve() -> None:
     for sentence in [*setup.missing.values(), *_without_links(setup)]:
         logging.getLogger("cx.alerts").warning("%s", sentence)
     try:
-        asyncio.run(run(setup, known.flag_bind, port))
+        asyncio.run(run(setup, _objectives(known), known.flag_bind, port))
     except OSError as error:
         click.echo(f"cx alerts serve: cannot listen on {known.flag_bind}:{port}: {error.strerror or error}", err=True)
         sys.exit(COULD_NOT_RUN)
@@ -133,6 +134,16 @@ def _setup() -> "Setup":
         zone=_zone(),
         with_quotes=known.quote_in_alerts == "true",
     )
+
+
+def _objectives(known: settings.Settings) -> "Objectives":
+    from ops.objectives import file
+    from ops.objectives.measure import Sources
+    from ops.objectives.sampler import Setup as Objectives
+    from ops.stack.topics import CAPTURED
+
+    addresses = (known.warehouse_url, known.store_url, known.kafka_bootstrap, known.connect_url)
+    return Objectives(file.read(known.objectives), Sources(*addresses, known.consumer_group, CAPTURED))
 
 
 def _without_links(setup: "Setup") -> list[str]:

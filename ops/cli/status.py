@@ -14,9 +14,9 @@ from ops.cli import BAD_DATA, COULD_NOT_RUN
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def status(as_json: bool) -> None:
-    """Show parts, connector, lag, last publish, dead letters, alerts and endpoints.
+    """Show parts, connector, slot, lag, last publish, dead letters, alerts, objectives and endpoints.
 
-    Exit code 0: all is well. 1: something is not. 2: nothing runs.
+    Exit code 0: all is well. 1: something is not, or an objective is unmet. 2: nothing runs.
     """
     # What a library says about an address that does not answer is in the facts already.
     logging.disable()
@@ -40,10 +40,13 @@ def lines(facts: dict[str, Any]) -> list[str]:
         *parts,
         row("connector", _connector(facts["connector"])),
         row("slot", _slot(facts["slot"])),
-        row("lag", _lag(facts["lag"])),
+        row("heartbeat", _heartbeat(facts["slot"])),
+        row("lag", _lag(facts["lag"], facts["consumer_group"])),
+        *(row(name, text) for name, text in _behind(facts["lag"])),
         row("last publish", _publish(facts.get("last_publish"))),
         row("dead letters", _letters(facts.get("dead_letters"))),
         row("alerts", _alerts(facts.get("alerts"))),
+        *(row(f"objective {one['name']}", one["sentence"]) for one in _objectives(facts)),
         *(row(name, address or "-") for name, address in facts["endpoints"].items()),
     ]
 
@@ -54,7 +57,7 @@ def verdict(wrong: list[str]) -> list[str]:
 
 
 def row(name: str, text: str) -> str:
-    return f"{name:<24}{text}"
+    return f"{name:<33}{text}"
 
 
 def _restarts(part: dict[str, Any]) -> str:
@@ -76,16 +79,37 @@ def _slot(slot: dict[str, Any] | None) -> str:
     if slot is None or _unreadable(slot):
         return "-"
     read = "read" if slot["active"] else "not read"
-    return f"{read}, {slot['unconfirmed_bytes'] / 1024:,.0f} KiB of WAL unconfirmed"
+    room = "" if slot["safe_bytes"] is None else f", {_kib(slot['safe_bytes'])} more until it is lost"
+    sizes = f"{_kib(slot['retained_bytes'])} retained, {_kib(slot['unconfirmed_bytes'])} unconfirmed"
+    return f"{read}, WAL {slot['wal_status']}: {sizes}{room}"
 
 
-def _lag(lag: dict[str, Any]) -> str:
-    if _unreadable(lag):
-        return "-"
-    worst = lag["worst"]
-    return f"{lag['records']:,} records" + (
-        f", {worst['records']:,} of them in {worst['topic']}/{worst['partition']}" if worst else ""
-    )
+def _kib(size: int) -> str:
+    return f"{size / 1024:,.0f} KiB"
+
+
+def _heartbeat(slot: dict[str, Any] | None) -> str:
+    age = None if slot is None or _unreadable(slot) else slot["heartbeat_age_seconds"]
+    return "-" if age is None else f"{age:,.0f} s ago"
+
+
+def _lag(lag: dict[str, Any], group: str) -> str:
+    return "-" if _unreadable(lag) else f"{lag['records']:,} records, {_age(lag['seconds'])} (group {group})"
+
+
+def _behind(lag: dict[str, Any]) -> list[tuple[str, str]]:
+    """The partitions in which records wait."""
+    rows = [] if _unreadable(lag) else [row for row in lag["partitions"] if row["records"]]
+    return [(f"  {row['topic']}/{row['partition']}", f"{row['records']:,} records, {_age(row['seconds'])}") for row in rows]
+
+
+def _age(seconds: float | None) -> str:
+    return "age not known" if seconds is None else f"{seconds:,.0f} s behind"
+
+
+def _objectives(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    objectives = facts.get("objectives")
+    return objectives if isinstance(objectives, list) else []
 
 
 def _publish(publish: dict[str, Any] | None) -> str:

@@ -35,6 +35,8 @@ class Stack:
     controller_port: int
     connect_port: int
     metrics_port: int
+    publisher_metrics_port: int
+    supervisor_metrics_port: int
     flag_port: int
     superuser_password: str
     capture_password: str
@@ -70,6 +72,8 @@ class Stack:
             "CX_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "CX_CONNECT_URL": self.connect_url,
             "CX_WORKER_METRICS_PORT": str(self.metrics_port),
+            "CX_PUBLISHER_METRICS_PORT": str(self.publisher_metrics_port),
+            "CX_SUPERVISOR_METRICS_PORT": str(self.supervisor_metrics_port),
             "CX_FLAG_URL": f"http://127.0.0.1:{self.flag_port}",
             "CX_FLAG_SECRET": self.flag_secret,
         }
@@ -129,6 +133,8 @@ def _from_kept(run_directory: Path, kept: dict[str, str]) -> Stack:
         controller_port=int(kept["controller_port"]),
         connect_port=int(kept["connect_port"]),
         metrics_port=int(kept["metrics_port"]),
+        publisher_metrics_port=int(kept["publisher_metrics_port"]),
+        supervisor_metrics_port=int(kept["supervisor_metrics_port"]),
         flag_port=int(kept["flag_port"]),
         superuser_password=kept["superuser_password"],
         capture_password=kept["capture_password"],

@@ -1,6 +1,8 @@
 """Looks at a running pipeline from outside: lag, slot, publications, dead letters, alerts. Each look is short and read-only."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -47,10 +49,19 @@ limit 5
 """
 CHANNELS = "select channel, state, last_error from ops.alert_channels order by channel"
 SLOT = """
-select active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint as unconfirmed_bytes
+select
+    active,
+    wal_status,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint as unconfirmed_bytes,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint as retained_bytes,
+    safe_wal_size as safe_bytes
 from pg_replication_slots
 where slot_name = 'cx_enrichment' and database = current_database()
 """
+HEARTBEAT = """
+select extract(epoch from clock_timestamp() - max(beat_at))::float as heartbeat_age_seconds from enrichment.cdc_heartbeat
+"""
+AGES_WITHIN_SECONDS = 1.5
 
 
 def warehouse(url: str) -> Facts:
@@ -71,13 +82,25 @@ def warehouse(url: str) -> Facts:
 
 
 def slot(store_url: str) -> Facts | None:
-    """The replication slot: whether it is read, what PostgreSQL says of its WAL, and how much is unconfirmed; None: no slot."""
-    with psycopg.connect(store_url, row_factory=dict_row, **CONNECT_OPTIONS) as connection:  # type: ignore[arg-type]
-        return connection.execute(SLOT).fetchone()
+    """The replication slot; None: there is none.
+
+    active, wal_status; bytes unconfirmed_bytes, retained_bytes, safe_bytes (left before PostgreSQL gives the slot up; None: no
+    limit); heartbeat_age_seconds of the connector's newest beat (None: no beat, or no heartbeat table).
+    """
+    with psycopg.connect(store_url, row_factory=dict_row, autocommit=True, **CONNECT_OPTIONS) as connection:  # type: ignore[arg-type]
+        found = connection.execute(SLOT).fetchone()
+        return None if found is None else {**found, **_heartbeat(connection)}
+
+
+def _heartbeat(connection: psycopg.Connection[Facts]) -> Facts:
+    try:
+        return connection.execute(HEARTBEAT).fetchone() or {}
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return {"heartbeat_age_seconds": None}
 
 
 def lag(bootstrap: str, group: str, topics: tuple[str, ...]) -> Facts:
-    """Records that the group has still to read: {"records": in all, "worst": {topic, partition, records} or None}."""
+    """What the group has still to read, in records and in the age of the oldest of them: see summed_lag."""
     return asyncio.run(asyncio.wait_for(_lag(bootstrap, group, topics), timeout=5))
 
 
@@ -91,14 +114,53 @@ async def _lag(bootstrap: str, group: str, topics: tuple[str, ...]) -> Facts:
         committed = await admin.list_consumer_group_offsets(group)
         ends = await consumer.end_offsets(partitions)
         begins = await consumer.beginning_offsets(partitions)
+        read = {partition: offset.offset for partition, offset in committed.items() if offset.offset >= 0}
+        places = {partition: max(read.get(partition, 0), begins[partition]) for partition in partitions}
+        ages = await _ages(consumer, {p: place for p, place in places.items() if place < ends[p]})
     finally:
         await asyncio.gather(consumer.stop(), admin.close())
-    read = {partition: offset.offset for partition, offset in committed.items() if offset.offset >= 0}
-    return summed_lag({(p.topic, p.partition): ends[p] - read.get(p, begins[p]) for p in partitions})
+    behind = {(p.topic, p.partition): ends[p] - places[p] for p in partitions}
+    return summed_lag(behind, {(p.topic, p.partition): age for p, age in ages.items()})
 
 
-def summed_lag(by_partition: dict[tuple[str, int], int]) -> Facts:
-    """The sum over the partitions, and the worst of them when any is behind."""
-    (topic, partition), records = max(by_partition.items(), key=lambda item: item[1], default=(("", 0), 0))
-    worst = {"topic": topic, "partition": partition, "records": records} if records > 0 else None
-    return {"records": sum(max(0, behind) for behind in by_partition.values()), "worst": worst}
+async def _ages(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:
+    """Seconds since each partition's first unread record was written; one that is not fetched in time is left out."""
+    if not places:
+        return {}
+    consumer.assign(list(places))
+    for partition, place in places.items():
+        consumer.seek(partition, place)
+    written: dict[TopicPartition, int] = {}
+    deadline = time.monotonic() + AGES_WITHIN_SECONDS
+    while len(written) < len(places) and time.monotonic() < deadline:
+        for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+            written.setdefault(partition, records[0].timestamp)
+            consumer.pause(partition)
+    return {partition: max(0.0, time.time() - stamp / 1000) for partition, stamp in written.items()}
+
+
+def summed_lag(by_partition: Mapping[tuple[str, int], int], ages: Mapping[tuple[str, int], float] | None = None) -> Facts:
+    """What a group has still to read.
+
+    Args:
+        by_partition: records that wait in each (topic, partition).
+        ages: seconds since the first of them was written.
+
+    Returns: {"records": in all, "seconds": age of the oldest, "worst": the partition with most records or None,
+        "partitions": [{topic, partition, records, seconds}]}; seconds is None where records wait whose age is not known.
+    """
+    known = ages or {}
+    rows: list[Facts] = [
+        {"topic": topic, "partition": partition, "records": max(0, records), "seconds": known.get((topic, partition))}
+        for (topic, partition), records in sorted(by_partition.items())
+    ]
+    for row in rows:
+        row["seconds"] = 0.0 if row["records"] == 0 else row["seconds"]
+    waiting = [row for row in rows if row["records"]]
+    seconds = [row["seconds"] for row in waiting if row["seconds"] is not None]
+    return {
+        "records": sum(row["records"] for row in waiting),
+        "seconds": max(seconds, default=None if waiting else 0.0),
+        "worst": max(waiting, key=lambda row: row["records"], default=None),
+        "partitions": rows,
+    }

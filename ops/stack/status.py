@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors import register
+from ops.objectives import file
+from ops.objectives.described import described
 from ops.settings import Settings
 from ops.stack import background, detached, probes
-from ops.stack.topics import TOPICS
+from ops.stack.topics import CAPTURED
 
 Facts = dict[str, Any]
 LOOK_SECONDS = 6.0
@@ -23,14 +25,17 @@ def gather(settings: Settings) -> Facts:
     """Everything that can be seen now; a source that does not answer is {"unreadable": why}."""
     run_directory = Path(settings.run_directory).resolve()
     state = detached.read_state(run_directory) if detached.is_supervised(run_directory) else {}
-    captured = tuple(topic.name for topic in TOPICS if topic.name.startswith("cx.enrichment."))
     looks: dict[str, Callable[[], Any]] = {
         "warehouse": lambda: probes.warehouse(settings.warehouse_url),
         "slot": lambda: probes.slot(settings.store_url),
-        "lag": lambda: probes.lag(settings.kafka_bootstrap, settings.consumer_group, captured),
+        "lag": lambda: probes.lag(settings.kafka_bootstrap, settings.consumer_group, CAPTURED),
         "connector": lambda: _connector(settings.connect_url),
+        "objectives": lambda: described(settings.warehouse_url, file.read(settings.objectives)),
     }
-    needed = {"warehouse": "warehouse_url", "slot": "store_url", "lag": "kafka_bootstrap", "connector": "connect_url"}
+    needed = {
+        "warehouse": "warehouse_url", "slot": "store_url", "lag": "kafka_bootstrap", "connector": "connect_url",
+        "objectives": "warehouse_url",
+    }  # fmt: skip
     running = {name: background.call(look) for name, look in looks.items() if getattr(settings, needed[name])}
     facts = {name: _result(running[name]) if name in running else {UNREADABLE: "no address"} for name in looks}
     warehouse = facts.pop("warehouse")
@@ -41,6 +46,7 @@ def gather(settings: Settings) -> Facts:
         "connector": {**(facts.pop("connector") or {UNREADABLE: "not registered"}), **state.get("connector", {})},
         **facts,
         **seen,
+        "consumer_group": settings.consumer_group,
         "endpoints": endpoints(settings),
     }
 
@@ -84,6 +90,7 @@ def problems(facts: Facts) -> list[str]:
         *_slot_problems(facts["slot"]),
         *_publish_problems(facts.get("last_cycle")),
         *_alert_problems(facts.get("alerts", {})),
+        *_objective_problems(facts.get("objectives", [])),
     ]
 
 
@@ -137,6 +144,11 @@ def _alert_problems(alerts: Facts) -> list[str]:
     ]
 
 
+def _objective_problems(objectives: list[Facts] | Facts) -> list[str]:
+    # A warehouse that cannot be read is one problem, not two.
+    return [] if isinstance(objectives, dict) else [one["problem"] for one in objectives if one["problem"]]
+
+
 def endpoints(settings: Settings) -> dict[str, str]:
     """Every address outside programs use, secrets masked."""
     addresses = {
@@ -148,6 +160,8 @@ def endpoints(settings: Settings) -> dict[str, str]:
         "CX_SLACK_WEBHOOK_URL": settings.slack_webhook_url,
         "CX_FLAG_URL": settings.flag_url,
         "CX_WORKER_METRICS_PORT": settings.worker_metrics_port,
+        "CX_PUBLISHER_METRICS_PORT": settings.publisher_metrics_port,
+        "CX_SUPERVISOR_METRICS_PORT": settings.supervisor_metrics_port,
     }
     return {name: masked(address) for name, address in addresses.items()}
 

@@ -45,6 +45,9 @@ TOPICS = (
     Topic("cx.enrichment.cdc_signal", partitions=1, retention_days=1),
 )
 
+# What the worker reads: the tables of the contract, not Debezium's own topics.
+CAPTURED = ("cx.enrichment.ticket_signals", "cx.enrichment.tag_taxonomy", "cx.enrichment.accounts")
+
 
 def ensure(bootstrap: str, topics: tuple[Topic, ...] = TOPICS, replication: int = 1) -> None:
     """Make the topics that are missing. Raises TopicError when one exists with another number of partitions."""

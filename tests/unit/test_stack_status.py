@@ -13,7 +13,7 @@ WELL: dict[str, Any] = {
     "supervised": True,
     "parts": {"worker": UP},
     "connector": {"state": "RUNNING", "tasks": ["RUNNING"], "trace": "", "given_up": False},
-    "slot": {"active": True, "wal_status": "reserved", "unconfirmed_bytes": 0},
+    "slot": {"active": True, "wal_status": "reserved", "unconfirmed_bytes": 0, "retained_bytes": 0, "safe_bytes": None},
     "lag": {"records": 0, "worst": None},
     "last_cycle": {"outcome": "published", "message": ""},
     "dead_letters": {"open": 3, "by_reason": {"conflict": 3}},
@@ -82,8 +82,15 @@ def test_no_secret_is_shown_in_the_endpoints() -> None:
 
 def test_lag_is_summed_and_its_worst_partition_named() -> None:
     """A partition that is ahead (its records were deleted by age) does not hide one that is behind."""
-    lag = summed_lag({("t", 0): 5, ("t", 1): -3, ("t", 2): 7})
+    lag = summed_lag({("t", 0): 5, ("t", 1): -3, ("t", 2): 7}, {("t", 0): 9.0, ("t", 2): 4.0})
 
-    assert lag == {"records": 12, "worst": {"topic": "t", "partition": 2, "records": 7}}
-    assert summed_lag({("t", 0): 0}) == {"records": 0, "worst": None}
-    assert summed_lag({}) == {"records": 0, "worst": None}
+    assert (lag["records"], lag["seconds"]) == (12, 9.0)
+    assert lag["worst"] == {"topic": "t", "partition": 2, "records": 7, "seconds": 4.0}
+    assert [row["records"] for row in lag["partitions"]] == [5, 0, 7]
+    assert summed_lag({}) == {"records": 0, "seconds": 0.0, "worst": None, "partitions": []}
+
+
+def test_an_age_that_is_not_known_is_not_called_zero() -> None:
+    """Records that wait without a known age give no number; an empty partition is 0 s behind."""
+    assert summed_lag({("t", 0): 5})["seconds"] is None
+    assert summed_lag({("t", 0): 0})["seconds"] == 0.0

@@ -1,0 +1,90 @@
+"""Objectives in words: values with their units, how much budget is left, the sentences of an alert. Pure."""
+
+from datetime import timedelta
+
+from ops.alerts.facts import span
+from ops.objectives.outlook import Standing
+from ops.objectives.rules import BurnAlert, Objective
+
+BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def amount(value: float, unit: str) -> str:
+    """A value as people read it: 1.9 s, 3.4 min, 12 MiB, 0.2 %, 3 tickets."""
+    if unit == "seconds":
+        return seconds(value)
+    if unit == "bytes":
+        return _bytes(value)
+    if unit == "ratio":
+        return f"{100 * value:.2g} %"
+    return f"{value:,.0f} {unit}"
+
+
+def seconds(value: float) -> str:
+    """A length of time, short: 0.4 s, 75 s, 12 min, 5.0 h, 28 d."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if abs(value) < limit:
+            scaled = value / size
+            return f"{scaled:.1f} {unit}" if abs(scaled) < 10 and scaled != int(scaled) else f"{scaled:.0f} {unit}"
+    return f"{value / 86_400:.0f} d"
+
+
+def _bytes(value: float) -> str:
+    for unit in BYTES[:-1]:
+        if abs(value) < 1024:
+            return f"{value:,.0f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} {BYTES[-1]}"
+
+
+def promise(objective: Objective) -> str:
+    """The promise in one line: at most 10 s for 95 % of 28 d."""
+    target = amount(objective.target, objective.unit)
+    return f"at most {target} for {100 * objective.goal:g} % of {seconds(objective.window.total_seconds())}"
+
+
+def standing(one: Standing) -> str:
+    """Met or not, by how much, and the budget that is left, in one line."""
+    if not one.is_measured:
+        return f"not measured yet ({promise(one.objective)})"
+    target = amount(one.objective.target, one.objective.unit)
+    return f"{'met' if one.is_met else 'UNMET'}, {now(one)} of at most {target}; {left(one)}"
+
+
+def now(one: Standing) -> str:
+    """The newest value: 1.9 s now."""
+    if one.newest is None:
+        return "nothing to measure now"
+    return "no answer now" if one.newest.value is None else f"{amount(one.newest.value, one.objective.unit)} now"
+
+
+def left(one: Standing) -> str:
+    """What is left of the error budget, or by how much it is overdrawn."""
+    spent, allowed = seconds(one.budget.spent_seconds), seconds(one.budget.allowed_seconds)
+    if one.is_met:
+        return f"{_floored(one.budget.left_share)} % of the budget left ({spent} of {allowed} spent)"
+    return f"budget overdrawn by {seconds(one.budget.spent_seconds - one.budget.allowed_seconds)} ({spent} of {allowed} spent)"
+
+
+def _floored(share: float) -> str:
+    """Percent rounded down to a tenth: nothing spent alone reads 100."""
+    return f"{int(1000 * share) / 10:g}"
+
+
+def problem(one: Standing) -> str:
+    """The sentence of `cx status` about an objective that is unmet."""
+    return f"objective {one.objective.name} is unmet: {left(one)}. {one.objective.remedy}"
+
+
+def alarm(one: Standing, alert: BurnAlert) -> str:
+    """The one sentence of an alert."""
+    lasts = timedelta(seconds=one.objective.window.total_seconds() / one.rates[alert.long])
+    return (
+        f"{one.objective.title}: {now(one)}, promised {promise(one.objective)}. "
+        f"At the rate of the last {span(alert.long)} the whole error budget is gone in {span(lasts)}."
+    )
+
+
+def relief(one: Standing) -> str:
+    """The one sentence of its end."""
+    return f"{one.objective.title}: {now(one)}, within what is promised again."
