@@ -188,6 +188,24 @@ def test_a_warehouse_that_is_away_is_one_sentence(bench: Bench, monkeypatch: pyt
         assert "verysecret" not in done.err
 
 
+REFUSE_AT_COMMIT = """
+create function refuse_at_commit() returns trigger language plpgsql as
+$$ begin raise exception 'no' using errcode = 'check_violation'; end $$;
+create constraint trigger refuse after insert on landing.ticket_signals deferrable initially deferred
+for each row execute function refuse_at_commit();
+"""
+
+
+def test_an_effect_that_fails_at_its_commit_is_not_audited_as_applied(bench: Bench) -> None:
+    """The audit row is in the very transaction of the effect: it goes with it."""
+    bench.land(changed(signal(**FURIOUS), 10))
+    bench.query(REFUSE_AT_COMMIT)
+
+    assert bench.cx("replay", "--all", "--set", "sentiment=negative").outcomes == ["rejected"]
+    assert bench.actions() == [("replay", "rejected")]
+    assert bench.letters() == [(1, "unknown_enum_value", "open")]
+
+
 def test_a_desk_writes_nothing_when_its_work_fails(bench: Bench) -> None:
     """`transact` is one transaction, and its errors are the stream's."""
     desk = Desk(bench.url)
