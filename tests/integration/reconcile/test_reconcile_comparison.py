@@ -68,6 +68,14 @@ def test_values_are_compared_by_meaning(line: Line) -> None:
     assert report.is_equal(list(compared(line).values()))
 
 
+def test_null_collections_are_empty_ones(line: Line) -> None:
+    """The stream lands null tags and metrics as empty: no difference."""
+    nothing = "raw_tags = null, custom_metrics = null, version = 2, idempotency_key = 'k2'"
+    line.store(f"update enrichment.ticket_signals set {nothing} where ticket_id = 'T-1'")
+    line.land(condition="ticket_id = 'T-1'")
+    assert report.is_equal(list(compared(line).values()))
+
+
 def test_an_older_version_written_late_is_explained(line: Line) -> None:
     """The store's row is version 1, the warehouse's version 2, whose history holds version 1 too."""
     line.store("update enrichment.ticket_signals set version = 2, idempotency_key = 'k2' where ticket_id = 'T-1'")
