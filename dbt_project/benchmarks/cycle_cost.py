@@ -9,10 +9,13 @@ use a database of its own, migrated to the newest revision.
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from dbt.cli.main import dbtRunner
 
 HERE = Path(__file__).resolve().parent
 
@@ -25,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         dbt = Dbt(Path(scratch))
         if query("select to_regclass('build.cycle_window')") == "":
-            print(f"first build       {dbt.run()[0]:6.2f} s")
+            say(f"first build       {dbt.run()[0]:6.2f} s")
             close_window()
         for number in range(1, options.cycles + 1):
             cycle(dbt, options.tickets, number)
@@ -37,15 +40,13 @@ def cycle(dbt: "Dbt", tickets: int, number: int) -> None:
     seconds, models = dbt.run("--selector", "cycle")
     close_window()
     slowest = ", ".join(f"{name} {took:.2f}" for name, took in sorted(models.items(), key=lambda item: -item[1])[:5])
-    print(f"cycle {number:2}          {seconds:6.2f} s   {slowest}", flush=True)
+    say(f"cycle {number:2}          {seconds:6.2f} s   {slowest}")
 
 
 class Dbt:
     """dbt kept warm, as the publisher keeps it."""
 
     def __init__(self, scratch: Path) -> None:
-        from dbt.cli.main import dbtRunner
-
         project = str(HERE.parent)
         self.options = ["--project-dir", project, "--profiles-dir", project, "--target", "prod", "--target-path", str(scratch)]
         self.options += ["--log-path", str(scratch), "--log-level", "none", "--no-write-json"]
@@ -58,12 +59,18 @@ class Dbt:
         result = self.runner(manifest=self.manifest).invoke(["run", *selection, *self.options])
         if not result.success:
             raise SystemExit(result.exception or [run.message for run in result.result])
-        return time.perf_counter() - started, {run.node.name: run.execution_time for run in result.result if run.node.resource_type == "model"}
+        seconds = time.perf_counter() - started
+        return seconds, {run.node.name: run.execution_time for run in result.result if run.node.resource_type == "model"}
 
 
 def close_window() -> None:
     """What the publish transaction does last."""
     psql("--command", "update build.cycle_window set from_snapshot = to_snapshot")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def query(statement: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+# ruff: noqa: E501 - statements read best with one clause per line
+
 START = datetime(2026, 11, 2, tzinfo=UTC)
 TAGS = [f"tag_{number}" for number in range(6)]
 CANONICAL_TAGS = ["refund", "login", "outage", None]
@@ -42,7 +44,12 @@ class History:
     def arrive_late(self) -> None:
         """A version lower than the latest joins the history."""
         ticket = self.random.choice(TICKETS)
-        known = {row[0] for row in self.query("select version from landing.ticket_signal_versions where (source_system, ticket_id) = (%s, %s)", *ticket)}
+        known = {
+            row[0]
+            for row in self.query(
+                "select version from landing.ticket_signal_versions where (source_system, ticket_id) = (%s, %s)", *ticket
+            )
+        }
         missing = sorted(set(range(1, max(known, default=1))) - known)
         if missing:
             self.land(self.version(ticket, self.random.choice(missing)), is_latest=False)
@@ -79,8 +86,14 @@ class History:
 
     def return_dead_letter(self) -> None:
         """A dead letter is repaired and applied, as the latest or late."""
-        row = self.one("select dead_letter_id, source_system, ticket_id, idempotency_key, version from landing.dead_letters where status = 'open'")
-        if row and not self.query("select 1 from landing.ticket_signal_versions where (source_system, ticket_id, version) = (%s, %s, %s)", *row[1:3], row[4]):
+        row = self.one(
+            "select dead_letter_id, source_system, ticket_id, idempotency_key, version from landing.dead_letters where status = 'open'"
+        )
+        if row and not self.query(
+            "select 1 from landing.ticket_signal_versions where (source_system, ticket_id, version) = (%s, %s, %s)",
+            *row[1:3],
+            row[4],
+        ):
             is_latest = row[4] > self.newest_version(row[1:3])
             self.land(self.version(row[1:3], row[4]) | {"idempotency_key": row[3]}, is_latest=is_latest)
             self.query("update landing.dead_letters set status = 'replayed' where dead_letter_id = %s", row[0])
@@ -138,12 +151,18 @@ class History:
         """Write one version, and the latest when it is that."""
         self.insert("ticket_signal_versions", row)
         if is_latest:
-            self.query("delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)", row["source_system"], row["ticket_id"])
+            self.query(
+                "delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)",
+                row["source_system"],
+                row["ticket_id"],
+            )
             self.insert("ticket_signals", row)
 
     def insert(self, table: str, row: dict[str, Any]) -> None:
         statement = sql.SQL("insert into {} ({}) values ({})").format(
-            sql.Identifier("landing", table), sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join([sql.Placeholder()] * len(row))
+            sql.Identifier("landing", table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(row)),
         )
         self.connection.execute(statement, list(row.values()))
 

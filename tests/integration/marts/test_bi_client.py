@@ -1,4 +1,4 @@
-"""What a BI client meets as `bi_reader`, through psycopg, JDBC and ODBC: all marts with their comments, and a no to everything else."""
+"""What a BI client meets as `bi_reader`, over psycopg, JDBC and ODBC: all marts with comments, and a no to everything else."""
 
 import shutil
 import subprocess
@@ -77,16 +77,14 @@ def test_jdbc_metadata_lists_marts_with_comments(published: Warehouse) -> None:
 
 
 def test_odbc_reads_marts_and_nothing_else(published: Warehouse) -> None:
-    """ODBC's catalog calls list the marts and their columns; comments, which psqlODBC leaves empty, come by query."""
+    """ODBC's catalog call lists the marts; comments, which psqlODBC leaves empty in it, come by query."""
     listed = odbc(published.url, "help")
     assert {line.split("|")[2] for line in listed if "|marts|" in line and "|TABLE|" in line} == set(READABLE)
-    columns = odbc(published.url, "help fct_evidence")
-    assert any("|marts|fct_evidence|evidence_url|" in line for line in columns)
     for mart in READABLE:
         assert odbc(published.url, f"select obj_description('marts.{mart}'::regclass, 'pg_class')")[0].strip(), mart
         assert int(odbc(published.url, f"select count(*) from marts.{mart}")[0]) > 0, mart
     for statement in FORBIDDEN:
-        assert INSUFFICIENT_PRIVILEGE in "".join(odbc(published.url, statement)) or "permission denied" in "".join(odbc(published.url, statement))
+        assert "permission denied" in " ".join(odbc(published.url, statement)), statement
 
 
 def jdbc(url: str, *statements: str) -> list[list[str]]:
@@ -97,18 +95,20 @@ def jdbc(url: str, *statements: str) -> list[list[str]]:
     parts = urlsplit(url)
     address = f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
     program = Path(__file__).with_name("BiClient.java")
-    command = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", str(drivers[-1]), str(program), address, PASSWORD, *statements]
-    finished = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    command = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", str(drivers[-1]), str(program), address, PASSWORD]
+    finished = subprocess.run([*command, *statements], check=True, capture_output=True, text=True, timeout=120)
     return [line.split("\t") for line in finished.stdout.splitlines()]
 
 
 def odbc(url: str, statement: str) -> list[str]:
     """Hand one statement or catalog call to unixODBC's isql; its lines, of which an error is one."""
-    if not shutil.which("isql"):
+    isql = shutil.which("isql")
+    if not isql:
         pytest.fail("ODBC is not installed: sudo apt-get install unixodbc odbc-postgresql")
     parts = urlsplit(url)
-    login = f"Driver=PostgreSQL Unicode;Server={parts.hostname};Port={parts.port};Database={parts.path[1:]};UID=bi_reader;PWD={PASSWORD}"
-    finished = subprocess.run(["isql", "-k", login, "-b", "-v", "-d|"], input=statement + "\n", capture_output=True, text=True, timeout=60)
+    server = f"Driver=PostgreSQL Unicode;Server={parts.hostname};Port={parts.port};Database={parts.path[1:]}"
+    command = [isql, "-k", f"{server};UID=bi_reader;PWD={PASSWORD}", "-b", "-v", "-d|"]
+    finished = subprocess.run(command, check=False, input=statement + "\n", capture_output=True, text=True, timeout=60)
     lines = (finished.stdout + finished.stderr).splitlines()
     assert lines, f"no answer over ODBC to {statement}"
     return lines

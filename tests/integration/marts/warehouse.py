@@ -34,9 +34,10 @@ class Warehouse:
         from dbt.cli.main import dbtRunner
 
         known = f"{self.url} {self.target} {variables}"
-        globally = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-level", "none", "--log-path", str(self.scratch / "logs")]
-        project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target", self.target, "--vars", variables]
-        project += ["--target-path", str(self.scratch / "target")]
+        globally = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-level", "none"]
+        globally += ["--log-path", str(self.scratch / "logs")]
+        project = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target", self.target]
+        project += ["--vars", variables, "--target-path", str(self.scratch / "target")]
         with environment(self.url):
             if known not in _manifests:
                 parsed = dbtRunner().invoke([*globally, "parse", *project])
@@ -60,7 +61,8 @@ class Warehouse:
 
     def remember(self, name: str, schema: str = "build") -> None:
         """Keep a copy of all marts as schema `name`."""
-        self.connection.execute(sql.SQL("drop schema if exists {0} cascade; create schema {0}").format(sql.Identifier(name)).as_string().encode())
+        self.connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
+        self.connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
         for mart in MARTS:
             copy, original = sql.Identifier(name, mart), sql.Identifier(schema, mart)
             self.connection.execute(sql.SQL("create table {} as select * from {}").format(copy, original))
@@ -111,4 +113,3 @@ def restore(before: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
