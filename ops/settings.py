@@ -47,7 +47,8 @@ class Settings:
     supervisor_metrics_port: str = "0"
     metrics_bind: str = "127.0.0.1"  # address that worker and publisher answer /metrics on
     objectives: str = ""  # path of an objectives file; empty: ops/objectives/objectives.yml
-    failpoint: str = ""  # a place of stream/failpoints.py at which the worker kills itself; for fault tests
+    worker_patience_seconds: str = "120"  # a worker that lands nothing for so long while records wait ends itself; at least 20
+    failpoint: str = ""  # a place of stream/failpoints.py at which the worker kills itself or hangs; for fault tests
     consumer_group: str = "cx-signals"
     publish_every_seconds: str = "2"
     publish_policy: str = ""  # path of the policy file; empty: expectations/policy.yml

@@ -46,4 +46,5 @@ class Pulse:
         """Wait for a silence, then end the process."""
         while not self._silent.wait(silence_seconds / 4):
             if monotonic() - self._last > silence_seconds:
-                os._exit(1)
+                os.write(2, b"The event loop gave no sign of life for %g s: the worker ends itself.\n" % silence_seconds)
+                os._exit(1)  # no farewell: whatever blocks the loop would block that too

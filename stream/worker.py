@@ -23,14 +23,13 @@ from stream.edges.metrics import Metrics
 from stream.edges.store import store_differences
 from stream.edges.warehouse.landing import Warehouse
 from stream.errors import DriftStop, StopWorker, Unavailable
-from stream.failpoints import killer
+from stream.failpoints import failing
 from stream.letterbox import Letterbox
 from stream.pipeline import Pipeline
 from stream.watchdog import Watchdog, end_when_silent
 
 STOPPED, FAILED = 0, 1
 DRAIN_SECONDS = 20.0  # a batch in flight may take so long to finish after SIGTERM
-SILENCE_SECONDS = 60.0  # of the event loop
 LAG_EVERY_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -47,10 +46,11 @@ class WorkerSettings:
     run_directory: str
     store_url: str = ""  # empty: the store's columns are compared with the contract by the events alone
     metrics_port: int = 0
+    metrics_bind: str = "127.0.0.1"
     instance: str | None = None
     let_through: bool = False
     failpoint: str = ""
-    patience_seconds: float = 120.0  # records may wait so long without a batch being landed
+    patience_seconds: float = 120.0  # records may wait so long without a batch being landed, the event loop half of it
 
 
 def run(settings: WorkerSettings) -> int:
@@ -68,7 +68,7 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        policy, reached = read_policy(), killer(settings.failpoint)
+        policy, reached = read_policy(), failing(settings.failpoint)
         self._warehouse = Warehouse(settings.warehouse_url, policy, reached)
         self._topic = DeadLetterTopic(settings.bootstrap)
         self._metrics = Metrics()
@@ -84,8 +84,8 @@ class Worker:
         self._stop, self._failure = Event(), Future[None]()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        port = self._metrics.serve(self._settings.metrics_port)
-        log.info("metrics on http://127.0.0.1:%d/metrics", port)
+        port = self._metrics.serve(self._settings.metrics_port, self._settings.metrics_bind)
+        log.info("metrics on http://%s:%d/metrics", self._settings.metrics_bind, port)
         Path(self._settings.run_directory).mkdir(parents=True, exist_ok=True)
         app = create_app(self._app_settings(), self._pipeline, self._fail)
         try:
@@ -126,7 +126,7 @@ class Worker:
 
     async def _watch(self, app: StreamApp) -> None:
         """Return when the app crashed or hangs; show the lag meanwhile."""
-        pulse = end_when_silent(SILENCE_SECONDS)
+        pulse = end_when_silent(self._settings.patience_seconds / 2)
         watchdog = Watchdog(self._settings.patience_seconds, monotonic())
         while not app.crashed:
             pulse.give()

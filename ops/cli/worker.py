@@ -35,9 +35,11 @@ def worker(instance: str | None, let_through: bool) -> None:
             run_directory=settings.run_directory,
             store_url=settings.store_url,
             metrics_port=int(settings.worker_metrics_port),
+            metrics_bind=settings.metrics_bind,
             instance=instance,
             let_through=let_through,
             failpoint=settings.failpoint,
+            patience_seconds=float(settings.worker_patience_seconds),
         )
     )
     logging.shutdown()

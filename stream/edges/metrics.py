@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from stream.core.batch import Batch
 from stream.core.outcomes import Outcome
@@ -29,6 +29,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._records = Counter(RECORDS, "Consumed records.", ["table", "outcome"], registry=self.registry)
         self._sizes = Histogram(BATCH_RECORDS, "Records per batch.", buckets=_SIZES, registry=self.registry)
         self._stages = Histogram(STAGE_SECONDS, "Seconds per batch and stage.", ["stage"], buckets=_TIMES, registry=self.registry)
@@ -36,9 +37,9 @@ class Metrics:
         self._ages = Histogram(END_TO_END_SECONDS, "Store commit to landed.", buckets=_AGES, registry=self.registry)
         self._retries = Counter(RETRIES, "Attempts that the warehouse or Kafka did not allow.", registry=self.registry)
 
-    def serve(self, port: int) -> int:
-        """Answer /metrics on the loopback interface; returns the port (0: a free one)."""
-        server, _ = start_http_server(port, "127.0.0.1", self.registry)
+    def serve(self, port: int, address: str = "127.0.0.1") -> int:
+        """Answer /metrics; returns the port (0: a free one)."""
+        server, _ = start_http_server(port, address, self.registry)
         return int(server.server_port)
 
     def landed(self, batch: Batch, outcomes: Mapping[int, Outcome], seconds: Mapping[str, float]) -> None:

@@ -16,7 +16,7 @@ from stream.core.letters import Letter, rejection_letter
 from stream.core.outcomes import Outcome
 from stream.core.records import Difference
 from stream.errors import BreakerOpen, DriftStop, Misconfigured, RefusedRecord, Unavailable
-from stream.failpoints import FAILPOINTS, UnknownFailpointError, killer
+from stream.failpoints import FAILPOINTS, UnknownFailpointError, failing
 from stream.letterbox import Letterbox
 from stream.pipeline import Pipeline, ticket_rejections
 from stream.watchdog import Watchdog
@@ -315,9 +315,9 @@ def test_the_watchdog_ends_a_worker_that_lands_nothing() -> None:
 def test_a_failpoint_must_exist() -> None:
     """A misspelt failpoint is refused: a test that injects nothing would pass for nothing."""
     with pytest.raises(UnknownFailpointError):
-        killer("after_lunch")
+        failing("after_lunch")
     for place in FAILPOINTS:
-        killer("")(place)
+        failing("")(place)
 
 
 def test_the_letterbox_marks_what_was_sent() -> None:
