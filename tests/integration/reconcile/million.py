@@ -19,7 +19,8 @@ TICKETS = """
 insert into enrichment.ticket_signals
 select gen_random_uuid(), '2026-01-01'::timestamptz + i * interval '1 second',
     (array['zendesk', 'intercom', 'salesforce'])[i %% 3 + 1], 'T-' || i, 'A-' || i %% 5000,
-    (array['positive', 'neutral', 'negative'])[i %% 3 + 1], (i %% 200 - 100) / 100.0, 'low', 'high', array['billing', 'refund' || i %% 50], 'billing', 'Billing',
+    (array['positive', 'neutral', 'negative'])[i %% 3 + 1], (i %% 200 - 100) / 100.0, 'low', 'high',
+    array['billing', 'refund' || i %% 50], 'billing', 'Billing',
     jsonb_build_object('csat', i %% 5, 'handle_time', i %% 997 * 1.5, 'lang', 'en'), 'https://support.example/t/' || i,
     'I was told that the refund would arrive within five days and nothing has come, number ' || i, 'key:' || i || ':1', 1
 from generate_series(1, %s) as i

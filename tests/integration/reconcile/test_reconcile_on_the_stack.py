@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -16,6 +17,7 @@ from ops.backfill import connector
 from ops.backfill.offsets import partition_ends
 from ops.reconcile.settled import TOPICS
 from tests.conftest import wait_until
+from tests.faults.line import Line
 from tests.faults.traffic import Traffic
 from tests.stack_fixture import RunningStack
 
@@ -170,6 +172,28 @@ def test_a_backfill_is_paused_and_resumed(running: Running) -> None:
     assert "20000 of 20000 rows have landed" in done.stdout
     [last] = json.loads(running.cx("backfill", "--status", "--json").stdout)["backfills"][:1]
     assert (last["state"], last["rows_landed"]) == ("finished", 20_000)
+
+
+def test_a_gap_after_a_lost_slot_is_found_and_closed(running: Running) -> None:
+    """F9: what was changed, added and deleted while nothing was captured is equal after the new snapshot and the repair."""
+    running.write(200)
+    line = Line(running.stack)
+    connector_url = f"{running.stack.connect_url}/connectors/enrichment"
+    httpx.put(f"{connector_url}/stop").raise_for_status()
+    wait_until(lambda: (status := line.connector()) and status.connector == "STOPPED", what="the connector being stopped")
+    running.store("select pg_drop_replication_slot('cx_enrichment')")
+    tickets = "enrichment.ticket_signals where ticket_id"
+    running.store(f"delete from {tickets} = any(%s)", [[f"{running.prefix}1", f"{running.prefix}2"]])
+    raised = "update enrichment.ticket_signals set version = 2, idempotency_key = idempotency_key || 'b' where ticket_id = %s"
+    running.store(raised, [f"{running.prefix}3"])
+    done = running.cx("reconcile", "--patience", "5")
+    assert (done.returncode, "the store has no replication slot cx_enrichment" in done.stderr) == (2, True)
+    line.capture_anew()
+    code, tables = running.reconcile("--repair")
+    found = {row["identity"][1].removeprefix(running.prefix): row["kind"] for row in tables["ticket_signals"]["rows"]}
+    assert (found.pop("1"), found.pop("2")) == ("extra", "extra")
+    assert code == 0
+    assert running.landed() == 198
 
 
 @pytest.mark.parametrize("row_filter", ["no_such_column = 1", "true); delete from enrichment.accounts; --", "sentiment ="])
