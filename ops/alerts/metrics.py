@@ -1,6 +1,6 @@
 """What the notifier counts. Names are constants that dashboards rely on."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 DELIVERIES = "cx_alerts_deliveries_total"
 WAITING = "cx_alerts_waiting"
@@ -11,6 +11,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._deliveries = Counter(
             DELIVERIES, "Posts to Slack: delivered, retry, broken, plain, refused", ["result"], registry=self.registry
         )

@@ -92,9 +92,13 @@ def once(settings: Settings, as_json: bool) -> int:
 
 def stay(settings: Settings, as_json: bool) -> None:
     """The loop, until SIGTERM or SIGINT; replaces itself by a fresh process when it grew."""
+    from expectations.publish.metrics import Metrics
     from expectations.publish.watch import Watch
 
+    metrics = Metrics()
+
     def tell(outcome: "Outcome", reason: str) -> None:
+        metrics.ended(outcome)
         if reason != "idle" or outcome.result != "published":
             click.echo(json.dumps(report(outcome)) if as_json else f"{datetime.now(UTC):%H:%M:%S} {outcome_line(outcome)}")
 
@@ -102,6 +106,10 @@ def stay(settings: Settings, as_json: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     gc_frozen_at_exit()
+    try:
+        metrics.serve(settings.metrics_bind, int(settings.publisher_metrics_port))
+    except OSError as error:
+        click.echo(f"cx publish: no /metrics: port {settings.publisher_metrics_port}: {error.strerror}", err=True)
     watch = Watch(
         make_resident(settings), float(settings.publish_every_seconds), tell, lambda text: click.echo(f"cx publish: {text}")
     )

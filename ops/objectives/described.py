@@ -33,7 +33,7 @@ def _described(one: Standing) -> dict[str, Any]:
         "budget_seconds": round(one.budget.allowed_seconds, 3),
         "budget_spent_seconds": one.budget.spent_seconds,
         "budget_left_ratio": round(one.budget.left_share, 6),
-        "burn_rates": {words.seconds(window.total_seconds()): round(rate, 3) for window, rate in one.rates.items()},
+        "burn_rates": {words.window(length): round(rate, 3) for length, rate in one.rates.items()},
         "burning": one.alert.severity if one.alert else None,
         "owner": objective.owner,
         "sentence": words.standing(one),

@@ -2,9 +2,10 @@
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from connectors import register
 from ops.objectives.measure import Measured
 from ops.objectives.outlook import Standing
-from ops.objectives.words import seconds
+from ops.objectives.words import window
 from ops.stack import probes
 
 VALUE = "cx_objective_value"
@@ -56,8 +57,8 @@ class Metrics:
             self._left.labels(name).set(one.budget.left_share)
             if one.newest is not None and one.newest.value is not None:
                 self._value.labels(name, unit).set(one.newest.value)
-            for window, rate in one.rates.items():
-                self._rate.labels(name, seconds(window.total_seconds()).replace(" ", "")).set(rate)
+            for length, rate in one.rates.items():
+                self._rate.labels(name, window(length)).set(rate)
 
     def saw(self, measured: Measured, group: str) -> None:
         """The pipeline from outside: lag, slot, heartbeat, connector."""
@@ -70,7 +71,7 @@ class Metrics:
         self._slot(measured.slot)
         self._connector.clear()
         if measured.connector is not None:
-            self._connector.labels("cx-enrichment").set(measured.connector.runs)
+            self._connector.labels(register.CONNECTOR_NAME).set(measured.connector.runs)
 
     def _slot(self, slot: probes.Facts | None) -> None:
         if slot is None:

@@ -29,6 +29,13 @@ def seconds(value: float) -> str:
     return f"{value / 86_400:.0f} d"
 
 
+def window(length: timedelta) -> str:
+    """A window as Prometheus writes it: 15s, 5m, 1h, 28d."""
+    total = int(length.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")) if total % size == 0)
+    return f"{total // size}{unit}"
+
+
 def _bytes(value: float) -> str:
     for unit in BYTES[:-1]:
         if abs(value) < 1024:

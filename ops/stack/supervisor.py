@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ops.settings import read_env_file
-from ops.stack import background, processes
+from ops.stack import background, metrics, processes
 from ops.stack.connector_watch import ConnectorWatch
 from ops.stack.decide import Action, Phase, Record, Seen, Step, decide
 from ops.stack.layout import Stack, StackError, write_private
@@ -145,9 +146,13 @@ class Supervisor:
         for running in self._running.values():
             processes.bound(self._stack.logs / f"{running.part.name}.log")
 
-    def _write_state(self) -> None:
+    def describe(self) -> dict[str, Any]:
+        """Every part and the connector, as `cx status` and the metrics show them."""
         parts = {name: _described(running) for name, running in self._running.items()}
-        text = json.dumps({"parts": parts, "connector": self._watch.described()}, indent=2)
+        return {"parts": parts, "connector": self._watch.described()}
+
+    def _write_state(self) -> None:
+        text = json.dumps(self.describe(), indent=2)
         if text != self._written:
             write_private(self._stack.run_directory / "state.json", text)
             self._written = text
@@ -193,5 +198,9 @@ def supervise(stack: Stack, parts: list[Part], say: Callable[[str], None]) -> No
         supervisor = Supervisor(stack, parts, say)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: supervisor.request_stop())
+        try:
+            metrics.serve(supervisor.describe, stack.supervisor_metrics_port)
+        except OSError as error:
+            say(f"the supervisor has no /metrics: port {stack.supervisor_metrics_port}: {error.strerror}")
         supervisor.run()
         (stack.run_directory / "state.json").unlink(missing_ok=True)
