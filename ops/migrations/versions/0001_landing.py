@@ -141,7 +141,7 @@ create table landing.consumed_records (
     primary key (topic, kafka_partition)
 );
 comment on table landing.consumed_records is
-    'One row per partition: outcomes of all records read. Their sum less redelivered plus missing equals next_offset less first_offset.';
+    'One row per partition: outcomes of all records read. Sum of outcomes - redelivered + missing = next_offset - first_offset.';
 
 create table landing.schema_drifts (
     table_name text not null,
@@ -178,7 +178,7 @@ create table ops.alert_outbox (
 );
 create index on ops.alert_outbox (alert_id) where processed_at is null;
 comment on table ops.alert_outbox is
-    'One row per thing noticed, written in the transaction that noticed it. fingerprint names the cause; state ok says it is over.';
+    'One row per thing noticed, written in the transaction that noticed it. fingerprint: the cause; state ok: it is over.';
 """
 
 READER = """
