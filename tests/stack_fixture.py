@@ -10,7 +10,7 @@ notifier as far as they exist. A test that breaks a part heals it again:
         stack.kill("worker", stay_down=False)       # kill -9, the supervisor restarts it
         stack.wait_until_up("worker")
         stack.stop("worker")                        # SIGTERM, it finishes its batch, and it stays down
-        stack.start("worker", CX_FAULT="after-commit")   # with another environment, until the next start
+        stack.start("worker", CX_FAILPOINT="after_warehouse_commit")   # with another environment, until the next start
 
 A test that needs a stack of its own (say, to lose the slot) uses
 `with tmp_directory() as directory, running_stack(directory) as stack`.
