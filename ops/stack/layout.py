@@ -163,6 +163,11 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def free_port() -> int:
+    """A port of the loopback interface, from our range, that nothing listens on."""
+    return next(port for port in _shuffled(PORT_RANGE) if not _is_taken(port))
+
+
 def _is_taken(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(0.5)
