@@ -25,6 +25,8 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust has no types
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Fetch once and yield the records of all partitions as the value of one message."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
         generation = self.app.consumer_generation_id
         fetched, active = await self._wait_next_records(timeout)
         if fetched and self.flow_active and sum(map(len, fetched.values())) < self.ENOUGH_RECORDS:
@@ -32,9 +34,9 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust has no types
             more = await self._getmany(active, 0)
             for tp, records in (more or {}).items():
                 fetched.setdefault(tp, []).extend(records)
-        if not self.flow_active:
-            await self.perform_seek()
-        elif fetched and not self.should_stop and generation == self.app.consumer_generation_id:
+        if not self.flow_active or generation != self.app.consumer_generation_id:
+            await self._read_again()
+        elif fetched and not self.should_stop:
             records = [record for tp, several in fetched.items() if tp in active for record in several]
             if records:
                 last = records[-1]
@@ -42,6 +44,15 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust has no types
                 message = self._to_message(tp, last)
                 message.value, message.key = records, None
                 yield tp, message
+
+    async def _read_again(self) -> None:
+        """Go back to what is committed: a fetch across a rebalance is dropped, but has moved the positions past its records."""
+        if not self.assignment():
+            return
+        await self.perform_seek()
+        never_committed = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
+        for tp, offset in (await self.earliest_offsets(*never_committed)).items() if never_committed else ():
+            await self.seek(tp, offset)
 
     def landed(self, offsets: dict[TP, int], generation: int) -> None:
         """Allow these offsets (each the next one to read) to be committed. Rule 8: called after the warehouse commit only.
