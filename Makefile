@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` runs everything on sample data, `make down` stops it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test test-faults lint
+.PHONY: help setup setup-tests demo up down dashboards status test test-dashboards test-faults lint
 
 CX := .venv/bin/cx
 
@@ -19,18 +19,28 @@ up: setup ## Start everything in the background
 down: ## Stop everything, leave no process
 	@if [ -x $(CX) ]; then $(CX) down; else echo "nothing was running"; fi
 
+dashboards: setup ## Show the marts in Apache Superset, beside the running stack
+	@$(CX) dashboards start
+
 status: ## Show how every part is
 	@$(CX) status
 
-lint: setup ## Style, types and import rules
+setup-tests: # also what only the tests need: an ODBC client
+	@ops/bootstrap.sh tests
+
+lint: setup-tests ## Style, types and import rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	cd dbt_project && ../.venv/bin/sqlfluff lint --processes 2 models tests analyses
 
 test: lint ## Everything that runs with each change: lint, unit, integration, end to end, the quick fault tests
 	.venv/bin/pytest -q tests/unit tests/integration tests/e2e
 	.venv/bin/pytest -q tests/faults -m ci
 
-test-faults: setup ## All fault tests (long)
+test-faults: setup-tests ## All fault tests (long)
 	.venv/bin/pytest tests/faults
+
+test-dashboards: setup ## Every dashboard in a real browser, on a stack of its own (needs Chromium)
+	.venv/bin/pytest tests/dashboards

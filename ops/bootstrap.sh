@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a fresh clone able to run: system packages (when it may), .venv from hashed locks, Kafka and Debezium through Maven.
 # Running it again costs nothing: each step is stamped with the hash of what it was made from.
+# With the argument `tests`, also what only the tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -39,6 +40,10 @@ missing_packages() {
     has_java || java_package
     is_stamped .run/kafka/.stamp "$jars_stamp" || command -v mvn >/dev/null || echo maven
     command -v setpriv >/dev/null || echo util-linux
+    if [ "${1:-}" = tests ]; then
+        command -v isql >/dev/null || echo unixodbc
+        compgen -G '/usr/lib/*/odbc/psqlodbcw.so' >/dev/null || echo odbc-postgresql
+    fi
 }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
@@ -102,7 +107,7 @@ make_jars() {
 
 python=$(find_python)
 mkdir -p .run/logs
-packages=$(missing_packages | tr '\n' ' ')
+packages=$(missing_packages "${1:-}" | tr '\n' ' ')
 [ -z "$packages" ] || install_packages "${packages% }"
 is_stamped .venv/.stamp "$python_stamp" || make_python
 is_stamped .run/kafka/.stamp "$jars_stamp" || make_jars

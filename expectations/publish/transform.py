@@ -3,6 +3,7 @@
 The only importer of dbt. Never two invocations at a time: dbt's own limit per process.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,11 +25,12 @@ class TransformError(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """Where the dbt project is, where its artefacts go, and the database address that its profile reads."""
+    """Where the dbt project is, where its artefacts go, the database address that its profile reads, and whose days count."""
 
     directory: Path
     scratch: Path
     warehouse_url: str
+    timezone: str = "UTC"
 
 
 class Transformer:
@@ -83,6 +85,7 @@ class Transformer:
 
         arguments = [
             *command,
+            *("--vars", json.dumps({"timezone": self.project.timezone})),
             *("--project-dir", str(self.project.directory), "--profiles-dir", str(self.project.directory), "--target", "prod"),
             *("--target-path", str(self.project.scratch / "target"), "--log-path", str(self.project.scratch / "logs")),
         ]

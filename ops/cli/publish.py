@@ -114,7 +114,7 @@ def stay(settings: Settings, as_json: bool) -> None:
         make_resident(settings), float(settings.publish_every_seconds), tell, lambda text: click.echo(f"cx publish: {text}")
     )
     if watch.run(stop):
-        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very command
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
 
 
 def gc_frozen_at_exit() -> None:
@@ -135,7 +135,7 @@ def make_resident(settings: Settings) -> Any:
         docs=run / "data_docs",
         docs_url=settings.data_docs_url,
     )
-    return Publisher(Project(PROJECT_DIRECTORY / "dbt_project", run / "dbt", settings.warehouse_url), files)
+    return Publisher(Project(PROJECT_DIRECTORY / "dbt_project", run / "dbt", settings.warehouse_url, settings.timezone), files)
 
 
 def connected(settings: Settings) -> "psycopg.Connection":
@@ -189,7 +189,9 @@ def publication_line(row: dict[str, Any]) -> str:
 
 
 def held_line(row: dict[str, Any]) -> str:
-    state = "returns with the next publish" if row["released_at"] else f"held since {row['held_at']:%Y-%m-%d %H:%M:%S %Z}"
+    group = "" if row["scope"] == "ticket" else f" with its {row['scope']}"
+    held_since = f"held{group} since {row['held_at']:%Y-%m-%d %H:%M:%S %Z}"
+    state = "returns with the next publish" if row["released_at"] else held_since
     seen = f"{row['field']} = {row['value']!r}" if row["field"] else row["reason"]
     return f"{row['source_system']} {row['ticket_id']}  {row['check']}  {seen}  {state}  {row['evidence_url'] or ''}".rstrip()
 
