@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "reconcile": "ops.cli.reconcile:reconcile",
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
+    "dashboards": "ops.cli.dashboards:dashboards",
 }
 
 GOOD, BAD_DATA, COULD_NOT_RUN = 0, 1, 2
