@@ -12,6 +12,7 @@ ASSETS = PROJECT_DIRECTORY / "dbt_project" / "dashboards"
 PROGRAMS = Path(__file__).resolve().parent
 ENVIRONMENT = PROJECT_DIRECTORY / ".run" / "superset" / "venv"
 USER = "admin"
+PORT = 8088  # Superset's own, and what dbt's exposures say; another when it is taken
 SLUGS = ("driver-sentiment", "accounts-at-risk", "can-i-trust-this")
 
 
@@ -61,7 +62,7 @@ def prepare(run_directory: Path) -> Place:
     kept = read_env_file(file)
     place = Place(
         run_directory=run_directory,
-        port=int(kept.get("CX_DASHBOARDS_PORT") or layout.free_port()),
+        port=int(kept.get("CX_DASHBOARDS_PORT") or layout.free_port(PORT)),
         password=kept.get("CX_DASHBOARDS_PASSWORD") or secrets.token_urlsafe(12),
         secret=kept.get("SUPERSET_SECRET_KEY") or secrets.token_urlsafe(42),
     )

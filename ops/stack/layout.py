@@ -163,9 +163,9 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def free_port() -> int:
-    """A port of the loopback interface, from our range, that nothing listens on."""
-    return next(port for port in _shuffled(PORT_RANGE) if not _is_taken(port))
+def free_port(preferred: int) -> int:
+    """The preferred port of the loopback interface, or one of our range, that nothing listens on."""
+    return next(port for port in (preferred, *_shuffled(PORT_RANGE)) if not _is_taken(port))
 
 
 def _is_taken(port: int) -> bool:
