@@ -129,13 +129,23 @@ def demand(journal: Iterable[tuple[int, str, str, Row | None, Row | None]]) -> E
             content = content_of(new)
             valid = is_valid(new, content) and not is_too_large(old, new)
             events.append(Event(number, after, content, [plain("updated_at", new.get("updated_at"))], valid))
+    moments = written_moments(events)
     for event in events:
+        event.updated_at = moments[event.ticket, event.key]
         if event.number > expected.deleted.get(event.ticket, 0):
             place(event, expected)
     for event in expected.standing.values():
         if event.ticket not in expected.latest or event.content["version"] > expected.latest[event.ticket].content["version"]:
             expected.latest[event.ticket] = event
     return expected
+
+
+def written_moments(events: Iterable[Event]) -> dict[tuple[Ticket, str], list[Any]]:
+    """Every updated_at by ticket and key. It is not content: which repetition of a write it is taken from is left open."""
+    moments: dict[tuple[Ticket, str], list[Any]] = {}
+    for event in events:
+        moments.setdefault((event.ticket, event.key), []).extend(event.updated_at)
+    return moments
 
 
 def identity(row: Row | None) -> Ticket | None:
@@ -150,8 +160,8 @@ def place(event: Event, expected: Expected) -> None:
         return
     holder = expected.standing.get(event.key)
     if holder and holder.ticket == event.ticket and same(holder.content, event.content):
-        holder.updated_at += event.updated_at
-    elif holder or (event.ticket, event.content["version"]) in expected.taken:
+        return
+    if holder or (event.ticket, event.content["version"]) in expected.taken:
         expected.conflicts.append(event)
     else:
         expected.standing[event.key] = event

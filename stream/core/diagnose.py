@@ -100,8 +100,8 @@ def _typed(
 
 
 def _carried(row: JsonObject, differences: tuple[Difference, ...], policy: DriftPolicy) -> JsonObject:
-    """The unknown columns whose values the policy keeps."""
-    return {d.column: row[d.column] for d in differences if d.column in row and policy.action(d) == Action.CARRY}
+    """The unknown columns whose values the policy keeps; a null says no more than the column's absence did before."""
+    return {d.column: row[d.column] for d in differences if row.get(d.column) is not None and policy.action(d) == Action.CARRY}
 
 
 def _carry(metrics: object, columns: JsonObject) -> object:

@@ -10,12 +10,8 @@ from tests.faults import topics
 from tests.faults.line import Line
 from tests.faults.traffic import COLUMNS, UPSERT, Row, bound, signal
 
-SNAPSHOT = "insert into enrichment.cdc_signal (id, type, data) values ('ad-hoc', 'execute-snapshot', %s)"
+SNAPSHOT = "insert into enrichment.cdc_signal (id, type, data) values (%s, 'execute-snapshot', %s)"
 COMPLETED = "aggregateType='Incremental Snapshot', type='COMPLETED'"
-UPDATE_SOME = """
-update enrichment.ticket_signals set version = 2, idempotency_key = ticket_id || '/2', sentiment = 'neutral'
-where ticket_id like 'bulk-%7'
-"""
 
 
 @pytest.mark.ci
@@ -81,13 +77,33 @@ def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Li
         copy_rows(store, [signal(f"bulk-{number}") for number in range(30_000)])
     line.settle()
     log, before = len(line.stack.log("connect")), written(line)
-    with line.traffic("beside") as traffic, traffic.running():
-        line.store(SNAPSHOT, [json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
-        line.store(UPDATE_SOME)
-        line.store("delete from enrichment.ticket_signals where ticket_id like 'bulk-%3'")
-        wait_until(lambda: written(line) > before + 8_000, what="the snapshot being under way")
-        line.stack.kill("connect", stay_down=False)
-        assert COMPLETED not in line.stack.log("connect")[log:], "the snapshot was over before the kill"
-        line.stack.wait_until_up("connect")
-        wait_until(lambda: COMPLETED in line.stack.log("connect")[log:], 180, "the snapshot being completed after the restart")
+    line.store(SNAPSHOT, ["cut", json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
+    for number in range(0, 30_000, 500):
+        line.write(signal(f"bulk-{number}", 2, sentiment="neutral"))
+        line.delete(f"bulk-{number + 1}")
+    wait_until(lambda: written(line) > before + 3_000, what="the snapshot being under way")
+    line.stack.kill("connect", stay_down=False)
+    assert COMPLETED not in line.stack.log("connect")[log:], "the snapshot was over before the kill"
+    line.write(*(signal(f"bulk-{number}", 3, effort="low") for number in range(2, 30_000, 500)))
+    line.stack.wait_until_up("connect")
+    wait_until(lambda: COMPLETED in line.stack.log("connect")[log:], 180, "the snapshot being completed after the restart")
     line.assert_right()
+
+
+@pytest.mark.xfail(strict=True, reason="a change's position is lower than a snapshot read's when its transaction commits later")
+def test_a_snapshot_read_beside_an_uncommitted_delete_does_not_bring_the_ticket_back(line: Line) -> None:
+    """F18: the delete was written to the log before the read, and committed behind it; the ticket must stay deleted."""
+    line.renew()
+    line.write(signal("doomed"))
+    line.settle()
+    with psycopg.connect(line.stack.store_url) as store:
+        store.execute("delete from enrichment.ticket_signals where ticket_id = 'doomed'")
+        line.store(SNAPSHOT, ["open", json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
+        wait_until(lambda: is_read(line, "doomed"), what="the snapshot having read the ticket")
+    line.assert_right()
+
+
+def is_read(line: Line, ticket: str) -> bool:
+    """Whether a snapshot read of the ticket is in the topic."""
+    records = topics.read(line.stack.kafka_bootstrap, topics.SIGNALS)
+    return any(b'"op":"r"' in (record.value or b"") and ticket.encode() in (record.key or b"") for record in records)

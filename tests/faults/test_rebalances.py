@@ -39,8 +39,8 @@ def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) 
                 line.wait_for_changes(100)
                 first.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
                 if turn == 1:
-                    line.stack.kill("kafka", stay_down=False)
-                    line.stack.wait_until_up("kafka")
+                    line.stack.stop("kafka")
+                    line.stack.start("kafka")
                 if turn == 2:
                     line.stack.kill("worker", stay_down=False)
                     line.stack.wait_until_up("worker")
