@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "alerts": "ops.cli.alerts:alerts",
     "dead-letters": "ops.cli.dead_letters:dead_letters",
     "reconcile": "ops.cli.reconcile:reconcile",
+    "report": "ops.cli.report:report",
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
     "dashboards": "ops.cli.dashboards:dashboards",

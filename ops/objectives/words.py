@@ -22,11 +22,10 @@ def amount(value: float, unit: str) -> str:
 
 def seconds(value: float) -> str:
     """A length of time, short: 0.4 s, 75 s, 12 min, 5.0 h, 28 d."""
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if abs(value) < limit:
-            scaled = value / size
-            return f"{scaled:.1f} {unit}" if abs(scaled) < 10 and scaled != int(scaled) else f"{scaled:.0f} {unit}"
-    return f"{value / 86_400:.0f} d"
+    sizes = ((120.0, 1, "s"), (7200.0, 60, "min"), (172_800.0, 3600, "h"), (float("inf"), 86_400, "d"))
+    size, unit = next((size, unit) for limit, size, unit in sizes if abs(value) < limit)
+    scaled = value / size
+    return f"{scaled:.1f} {unit}" if abs(scaled) < 10 and scaled != int(scaled) else f"{scaled:.0f} {unit}"
 
 
 def window(length: timedelta) -> str:
