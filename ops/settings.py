@@ -30,6 +30,7 @@ class Settings:
     """Everything outside that this installation talks to. Field names are the variables without `CX_`, in lower case."""
 
     store_url: str = ""  # the enrichment store, postgresql://user:password@host:port/store
+    store_mapping: str = ""  # path of a mapping file, for a store with table and column names of its own
     warehouse_url: str = ""  # the warehouse, as its owner
     bi_url: str = ""  # the warehouse, as role bi_reader
     cdc_password: str = ""  # what `cx prepare` gives role cx_capture; Connect reads it as CX_CDC_PASSWORD too

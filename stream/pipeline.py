@@ -21,6 +21,7 @@ from stream.core.decode import decode
 from stream.core.drift import DriftPolicy
 from stream.core.letters import SIGNALS_TABLE, Letter
 from stream.core.outcomes import Outcome
+from stream.core.own_store import StoreMapping, translate
 from stream.core.reasons import Reason
 from stream.core.records import Change, Decoded, Difference, Record, Rejection
 from stream.errors import BreakerOpen, DriftStop, Misconfigured, RefusedRecord, Unavailable
@@ -75,11 +76,11 @@ class Pipeline:
 
     def __init__(
         self, lander: Lander, observer: Observer, policy: DriftPolicy, reached: Reached, *,
-        letterbox: Letterbox, let_through: bool = False,
+        letterbox: Letterbox, let_through: bool = False, mapping: StoreMapping | None = None,
     ) -> None:  # fmt: skip
         self._lander, self._letterbox, self._observer = lander, letterbox, observer
         self._policy, self._reached = policy, reached
-        self._let_through = let_through
+        self._let_through, self._mapping = let_through, mapping
         self._breaker: Breaker | None = None
         self._letters_pending = True  # a predecessor may have died between the warehouse and the topic
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="land")
@@ -89,7 +90,7 @@ class Pipeline:
     async def land(self, records: Sequence[Record]) -> None:
         """Return once every effect of these records is durable. Raises the kinds of StopWorker."""
         started = perf_counter()
-        decoded = await self._in_thread(lambda: [decode(record, self._policy) for record in records])
+        decoded = await self._in_thread(lambda: self._decode(records))
         self._observer.took("decode", perf_counter() - started)
         await self._retried(lambda: self._in_thread(lambda: self._land(decoded)))
         self._reached("after_warehouse_commit")
@@ -98,6 +99,11 @@ class Pipeline:
             self._letters_pending = False
         self._reached("before_offset_commit")
         self.batches += 1
+
+    def _decode(self, records: Sequence[Record]) -> list[Decoded]:
+        mapping = self._mapping
+        ours = [translate(record, mapping) for record in records] if mapping else records
+        return [decode(record, self._policy) for record in ours]
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from stream.app import AppSettings, StreamApp, create_app
 from stream.core.drift import Action, DriftPolicy, parse_policy
+from stream.core.own_store import StoreMapping
 from stream.edges.dead_letter_topic import DeadLetterTopic
 from stream.edges.metrics import Metrics
 from stream.edges.store import store_differences
@@ -50,6 +51,7 @@ class WorkerSettings:
     instance: str | None = None
     let_through: bool = False
     failpoint: str = ""
+    mapping: StoreMapping | None = None  # of a store with names of its own
     patience_seconds: float = 120.0  # records may wait so long without a batch being landed, the event loop half of it
 
 
@@ -75,7 +77,7 @@ class Worker:
         self._policy = policy
         self._pipeline = Pipeline(
             self._warehouse, self._metrics, policy, reached, letterbox=Letterbox(self._warehouse, self._topic),
-            let_through=settings.let_through,
+            let_through=settings.let_through, mapping=settings.mapping,
         )  # fmt: skip
 
     async def run(self) -> int:

@@ -8,20 +8,25 @@ from ops import migrate, settings
 @click.command()
 @click.option("--replication", default=1, show_default=True, help="Replication factor of topics that are made.")
 @click.option("--skip-store", is_flag=True, help="Leave the store's tables, publication and role as they are.")
-def prepare(replication: int, skip_store: bool) -> None:
+@click.option("--print-sql", is_flag=True, help="Print what the store's owner has to run, and do nothing.")
+def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
     """Migrate both databases, give the roles their rights, make the topics, register the connector.
 
     Reads the addresses from CX_STORE_URL, CX_WAREHOUSE_URL, CX_KAFKA_BOOTSTRAP and CX_CONNECT_URL, the passwords
     from CX_CDC_PASSWORD and CX_BI_PASSWORD. Running it again changes nothing. `cx up` does the same for the embedded parts.
+    CX_STORE_MAPPING names the tables of a store that is not ours: it gets a role, a publication and schema enrichment only.
     """
     from connectors import register
+    from ops import own_store
     from ops.stack import roles, topics
 
+    if print_sql:
+        click.echo(own_store.sql(own_store.chosen(settings.load())))
+        return
     chosen = settings.load().require("warehouse_url", "bi_password", "kafka_bootstrap", "connect_url")
     if not skip_store:
         chosen.require("store_url", "cdc_password")
-        migrate.upgrade(chosen.store_url, migrate.STORE_MIGRATIONS)
-        roles.ensure_capture(chosen.store_url, chosen.cdc_password)
+        own_store.prepare(chosen)
         click.echo("store: tables, publication cx_enrichment and role cx_capture are there")
     migrate.upgrade(chosen.warehouse_url, migrate.WAREHOUSE_MIGRATIONS)
     roles.ensure_reader(chosen.warehouse_url, chosen.bi_password)
@@ -29,7 +34,7 @@ def prepare(replication: int, skip_store: bool) -> None:
     try:
         topics.ensure(chosen.kafka_bootstrap, replication=replication)
         click.echo("kafka: topics are there")
-        register.register(chosen.connect_url, register.load_configuration())
+        register.register(chosen.connect_url, own_store.connector(own_store.chosen(chosen)))
         register.wait_until_running(chosen.connect_url)
         click.echo("connect: connector runs")
     except (topics.TopicError, register.RegistrationError) as error:

@@ -20,9 +20,11 @@ def worker(instance: str | None, let_through: bool) -> None:
     Exit code 0 after SIGTERM, 1 when it had to stop: a flood of rejected records, a drift for which the policy says
     stop, a consumer that hangs.
     """
+    from ops import own_store
     from stream.worker import WorkerSettings, run
 
     settings = settings_module.load().require("kafka_bootstrap", "warehouse_url")
+    mapping = own_store.chosen(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -33,10 +35,11 @@ def worker(instance: str | None, let_through: bool) -> None:
             group=settings.consumer_group,
             topics=TOPICS,
             run_directory=settings.run_directory,
-            store_url=settings.store_url,
+            store_url="" if mapping else settings.store_url,  # its columns are not the contract's
             metrics_port=int(settings.worker_metrics_port),
             metrics_bind=settings.metrics_bind,
             instance=instance,
+            mapping=mapping,
             let_through=let_through,
             failpoint=settings.failpoint,
             patience_seconds=float(settings.worker_patience_seconds),
