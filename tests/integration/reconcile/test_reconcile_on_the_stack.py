@@ -181,7 +181,9 @@ def test_a_gap_after_a_lost_slot_is_found_and_closed(running: Running) -> None:
     connector_url = f"{running.stack.connect_url}/connectors/enrichment"
     httpx.put(f"{connector_url}/stop").raise_for_status()
     wait_until(lambda: (status := line.connector()) and status.connector == "STOPPED", what="the connector being stopped")
-    running.store("select pg_drop_replication_slot('cx_enrichment')")
+    # The walsender may outlive the task for a moment, and a slot in use cannot be dropped.
+    idle = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'cx_enrichment' and not active"
+    wait_until(lambda: line.store(idle), what="the slot being dropped")
     tickets = "enrichment.ticket_signals where ticket_id"
     running.store(f"delete from {tickets} = any(%s)", [[f"{running.prefix}1", f"{running.prefix}2"]])
     raised = "update enrichment.ticket_signals set version = 2, idempotency_key = idempotency_key || 'b' where ticket_id = %s"
