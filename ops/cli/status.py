@@ -57,7 +57,7 @@ def verdict(wrong: list[str]) -> list[str]:
 
 
 def row(name: str, text: str) -> str:
-    return f"{name:<33}{text}"
+    return f"{name:<36}{text}"
 
 
 def _restarts(part: dict[str, Any]) -> str:

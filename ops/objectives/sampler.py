@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from ops.objectives import measure, outlook, samples, words
+from ops.objectives import lag_alert, measure, outlook, samples, words
 from ops.objectives.measure import Sources
 from ops.objectives.metrics import Metrics
 from ops.objectives.rules import Promises, is_bad, news
@@ -22,6 +23,7 @@ from ops.objectives.samples import Sample
 from ops.stack import probes
 
 WAITING_SAMPLES = 20_000
+START_UP = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 GRID = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -43,14 +45,14 @@ class Sampler:
         self._sources, self._promises, self._metrics = setup.sources, setup.promises, metrics
         self._waiting: deque[Sample] = deque(maxlen=WAITING_SAMPLES)
         self._forgot_at = GRID
+        self._started_at: datetime | None = None
 
     def sample(self, now: datetime) -> None:
         """Measure, write, evaluate and tell. A warehouse that is away keeps the samples waiting."""
         at = on_grid(now, self._promises.every)
         measured = measure.look(self._sources, self._promises.objectives)
         self._metrics.saw(measured, self._sources.consumer_group)
-        targets = {one.name: one.target for one in self._promises.objectives}
-        self._waiting.extend(Sample(name, at, value, is_bad(value, targets[name])) for name, value in measured.values.items())
+        self._waiting.extend(self._samples(measured.values, at))
         try:
             with psycopg.connect(self._sources.warehouse_url, **probes.CONNECT_OPTIONS) as connection:  # type: ignore[arg-type]
                 self._write(connection, at)
@@ -58,9 +60,18 @@ class Sampler:
         except psycopg.Error as error:
             log.warning("samples wait for the warehouse: %s", " ".join(str(error).split()))
 
+    def _samples(self, values: Mapping[str, float | None], at: datetime) -> list[Sample]:
+        """What was measured; while everything starts up, a source that does not answer yet is not held against it."""
+        self._started_at = self._started_at or at
+        is_starting = at - self._started_at < START_UP
+        targets = {one.name: one.target for one in self._promises.objectives}
+        answered = {name: value for name, value in values.items() if value is not None or not is_starting}
+        return [Sample(name, at, value, is_bad(value, targets[name])) for name, value in answered.items()]
+
     def _write(self, connection: Connection[Any], at: datetime) -> None:
         """One transaction: the samples, and what they give reason to tell."""
         samples.write(connection, self._waiting, self._promises)
+        lag_alert.tell(connection, self._promises, self._waiting)
         samples.count_consumed(connection, at, self._promises)
         if at - self._forgot_at >= FORGET_EVERY:
             samples.forget(connection, at, self._promises)

@@ -17,6 +17,7 @@ WELL: dict[str, Any] = {
     "lag": {"records": 0, "worst": None},
     "last_cycle": {"outcome": "published", "message": ""},
     "dead_letters": {"open": 3, "by_reason": {"conflict": 3}},
+    "objectives": [{"name": "end_to_end_p95", "problem": ""}],
     "alerts": {"oldest_unprocessed_seconds": 0.0, "unprocessed": 0, "critical": [], "channels": []},
 }
 
@@ -46,6 +47,7 @@ def test_a_running_pipeline_is_well_whatever_its_dead_letters() -> None:
             {"alerts": {**WELL["alerts"], "channels": [{"channel": "a", "state": "broken", "last_error": "410"}]}},
             "a is broken: 410",
         ),
+        ({"objectives": [{"name": "lag", "problem": "objective lag is unmet"}]}, "objective lag is unmet"),
         ({"alerts": {**WELL["alerts"], "critical": [{"summary": "drift", "owner": "data"}]}}, "critical: drift (data)"),
     ],
 )

@@ -148,13 +148,16 @@ def test_samples_wait_while_the_warehouse_is_away(warehouse_url: str, store_url:
     assert rows(warehouse_url, "select sampled_at from ops.objective_samples order by 1") == [(NOW,), (NOW + EVERY,)]
 
 
-def test_a_store_that_does_not_answer_counts_as_bad(warehouse_url: str) -> None:
-    """The sample has no value and counts against the budget."""
-    promised = promises(objective("select 1", source="store"))
+def test_a_store_that_does_not_answer_counts_as_bad_once_everything_had_time_to_start(warehouse_url: str) -> None:
+    """In the sampler's first minute no answer is no sample; later the sample has no value and counts against the budget."""
+    one = sampler(
+        warehouse_url, promises(objective("select 1", source="store")), store_url="postgresql://nobody@127.0.0.1:1/none"
+    )
 
-    sampler(warehouse_url, promised, store_url="postgresql://nobody@127.0.0.1:1/none").sample(NOW)
+    for step in range(5):
+        one.sample(NOW + step * EVERY)
 
-    assert rows(warehouse_url, "select value, is_bad from ops.objective_samples") == [(None, True)]
+    assert rows(warehouse_url, "select sampled_at, value, is_bad from ops.objective_samples") == [(NOW + 4 * EVERY, None, True)]
 
 
 def test_old_samples_are_forgotten_and_slices_stay_longer(warehouse_url: str) -> None:
