@@ -179,14 +179,26 @@ def test_the_command_writes_the_page_and_its_exit_code_is_the_objectives(filled:
     assert wrong.returncode == 2 and "is not a week" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
-def test_the_digest_arrives_or_the_command_says_why_not(filled: str, tmp_path: Path) -> None:
-    """Slack takes it; a channel that is gone, or no webhook at all, is exit code 2 in one line."""
-    page = str(tmp_path / "report.html")
+def digest_sent(url: str, page: Path, *faults: object) -> tuple[subprocess.CompletedProcess[str], int]:
+    """`cx report --slack` against a Slack with these faults: how it ended, and how many messages the channel shows."""
     with slack.running() as fake:
-        sent = command(filled, "--week", "2026-W10", "--out", page, "--slack", CX_SLACK_WEBHOOK_URL=fake.address)
-        assert sent.returncode == 0, sent.stderr
-        assert len(fake.messages) == 1
-    assert "CX_SLACK_WEBHOOK_URL is not set" in command(filled, "--week", "2026-W10", "--out", page, "--slack").stderr
+        fake.script = list(faults)
+        done = command(url, "--week", "2026-W10", "--out", str(page), "--slack", CX_SLACK_WEBHOOK_URL=fake.address)
+        return done, len(fake.messages)
+
+
+def test_the_digest_arrives_once_or_the_command_says_why_not(warehouse_url: str, tmp_path: Path) -> None:
+    """A rate limit is waited for; an answer that was lost is not tried again; a channel that is gone is exit code 2."""
+    page = tmp_path / "report.html"
+
+    sent, messages = digest_sent(warehouse_url, page, (429, "rate_limited", {"Retry-After": "1"}))
+    assert (sent.returncode, messages) == (0, 1), sent.stderr
+    lost, messages = digest_sent(warehouse_url, page, slack.LOST)
+    assert (lost.returncode, messages) == (2, 1)
+    gone, messages = digest_sent(warehouse_url, page, slack.ARCHIVED)
+    assert (gone.returncode, messages) == (2, 0)
+    assert gone.stderr == "cx report: the digest was not sent: 410 channel_is_archived\n"
+    assert "CX_SLACK_WEBHOOK_URL is not set" in command(warehouse_url, "--week", "2026-W10", "--out", str(page), "--slack").stderr
 
 
 def test_a_warehouse_that_is_away_is_one_line(tmp_path: Path) -> None:
