@@ -28,6 +28,12 @@ from ops.held_tickets as held
 left join landing.ticket_signals as landed using (source_system, ticket_id)
 where held.released_at is null
 """
+BATCH = """
+select batch_rows.source_system, batch_rows.ticket_id, batch_rows.account_id, held.scope
+from ({batch}) as batch_rows
+left join ops.held_tickets as held
+    on held.source_system = batch_rows.source_system and held.ticket_id = batch_rows.ticket_id and held.released_at is null
+"""
 STANDING = """
 select check_name, source_system, ticket_id, field, value, evidence_url
 from ops.held_tickets
@@ -79,9 +85,8 @@ def change_holds(connection: Connection, holds: Iterable[Hold], releases: Iterab
 
 
 def batch_tickets(connection: Connection, batch: str) -> list[BatchTicket]:
-    """The tickets of a batch, with the groups they belong to."""
-    query = f"select source_system, ticket_id, account_id from ({batch}) as batch_rows"
-    return [BatchTicket(*row) for row in connection.execute(query.encode())]
+    """The tickets of a batch, with the groups they belong to and what holds them already."""
+    return [BatchTicket(*row) for row in connection.execute(BATCH.format(batch=batch).encode())]
 
 
 def known_checks(connection: Connection) -> dict[str, Known]:

@@ -12,11 +12,12 @@ Ticket = tuple[str, str]  # (source_system, ticket_id)
 
 @dataclass(frozen=True)
 class BatchTicket:
-    """A ticket of the batch and the groups it belongs to."""
+    """A ticket of the batch, the groups it belongs to, and the scope of its standing hold (None: it is new)."""
 
     source_system: str
     ticket_id: str
     account_id: str | None = None
+    held_scope: str | None = None
 
     @property
     def ticket(self) -> Ticket:
@@ -68,7 +69,7 @@ def hold(results: Sequence[CheckResult], batch: Sequence[BatchTicket], policy: Q
     """
     holdable = [result for result in results if may_hold(result, policy)]
     single = {hold.ticket: hold for result in reversed(holdable) for hold in holds_of(result)}
-    holds = {**group_holds(single, batch, policy), **single}
+    holds = {**single, **group_holds(single, batch, policy)}
     too_many = len(batch) >= policy.most_held_min_tickets and len(holds) > policy.most_held_share * len(batch)
     if not holds or too_many:
         return Holding((), tuple(results))
@@ -107,28 +108,45 @@ def hold_of(result: CheckResult, row: FailingRow) -> Hold:
 
 
 def group_holds(single: Mapping[Ticket, Hold], batch: Sequence[BatchTicket], policy: Quarantine) -> dict[Ticket, Hold]:
-    """Holds for every ticket of a group (source system, account) of which too large a share fails."""
+    """Holds for every ticket of a group (source system, account) of which too large a share fails.
+
+    Tickets held with their source system say nothing about their accounts any more: one fault, one kind of group.
+    """
     found: dict[Ticket, Hold] = {}
-    for field in reversed(policy.group_by):
-        for group, tickets in grouped(batch, field).items():
-            failing = [single[ticket] for ticket in tickets if ticket in single]
-            if len(tickets) >= policy.group_min_tickets and len(failing) >= policy.group_share * len(tickets):
-                reason = f"{len(failing)} of {len(tickets)} tickets of {field} {group} fail: {failing[0].reason}"
-                first = failing[0]
-                found |= {
-                    ticket: Hold(*ticket, check_name=first.check_name, suite=first.suite, reason=reason, scope=field)
-                    for ticket in tickets
-                }
+    for field in policy.group_by:
+        rest = [row for row in batch if row.ticket not in found]
+        for group, rows in grouped(rest, field).items():
+            failing, counted = shares(rows, field, single)
+            if len(counted) >= policy.group_min_tickets and len(failing) >= policy.group_share * len(counted):
+                first = single[failing[0].ticket]
+                reason = f"{len(failing)} of {len(counted)} tickets of {field} {group} fail: {first.reason}"
+                whole = replace(first, reason=reason, scope=field, field=None, value=None, evidence_url=None)
+                found |= {row.ticket: in_group(row, single.get(row.ticket), whole) for row in rows}
     return found
 
 
-def grouped(batch: Iterable[BatchTicket], field: str) -> dict[str, list[Ticket]]:
+def shares(rows: Sequence[BatchTicket], field: str, single: Mapping[Ticket, Hold]) -> tuple[list[BatchTicket], list[BatchTicket]]:
+    """The failing tickets of a group, and those that they are a share of.
+
+    Published tickets leave the batch, held ones stay and would soon outweigh what is new: they count only while all are held.
+    """
+    is_held = any(row.held_scope == field for row in rows)
+    counted = [row for row in rows if is_held or row.held_scope is None]
+    return [row for row in counted if row.ticket in single], counted
+
+
+def in_group(row: BatchTicket, own: Hold | None, whole: Hold) -> Hold:
+    """A ticket's hold with its group: a failing one still shows its own value and evidence."""
+    return replace(own, scope=whole.scope) if own else replace(whole, source_system=row.source_system, ticket_id=row.ticket_id)
+
+
+def grouped(batch: Iterable[BatchTicket], field: str) -> dict[str, list[BatchTicket]]:
     """The batch's tickets by source system or account; those without are in no group."""
-    groups: dict[str, list[Ticket]] = {}
+    groups: dict[str, list[BatchTicket]] = {}
     for row in batch:
         value = getattr(row, field)
         if value is not None:
-            groups.setdefault(value, []).append(row.ticket)
+            groups.setdefault(value, []).append(row)
     return groups
 
 

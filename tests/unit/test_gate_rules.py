@@ -103,7 +103,29 @@ def test_a_mostly_bad_group_is_held_whole() -> None:
 
     assert {hold.source_system for hold in holding.holds} == {"zendesk"}
     assert len(holding.holds) == 10
-    assert sum(hold.scope == "source_system" for hold in holding.holds) == 4
+    assert {hold.scope for hold in holding.holds} == {"source_system"}
+
+
+def test_a_bad_source_system_does_not_take_accounts_of_others_with_it() -> None:
+    """What their source system explains counts against no account: a good ticket of the account elsewhere is published."""
+    good = [BatchTicket("email", "E-1", "A-1")]
+
+    holding = quarantine.hold([failing(*(f"T-{number}" for number in range(8)))], batch(10) + good, POLICY)
+
+    assert {hold.ticket for hold in holding.holds} == {row.ticket for row in batch(10)}
+
+
+def test_tickets_held_one_by_one_do_not_outweigh_what_is_new() -> None:
+    """Held tickets stay in the batch, published ones leave it: the share is of the new ones, unless the group is held."""
+    held = [replace(row, held_scope="ticket") for row in batch(8)]
+    new = [BatchTicket("zendesk", f"N-{number}", "A-1") for number in range(5)]
+    results = [failing(*(f"T-{number}" for number in range(8)))]
+
+    one_by_one = quarantine.hold(results, held + new, POLICY)
+    as_a_group = quarantine.hold(results, [replace(row, held_scope="source_system") for row in held] + new, POLICY)
+
+    assert {hold.ticket for hold in one_by_one.holds} == {row.ticket for row in held}
+    assert {hold.ticket for hold in as_a_group.holds} == {row.ticket for row in held + new}
 
 
 def test_too_much_to_hold_holds_the_publish() -> None:

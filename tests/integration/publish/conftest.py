@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from expectations.gate.gate import Review
+from expectations.gate.gate import Files, Review
 from expectations.gate.quarantine import Hold
 from expectations.gate.suites import Check
 from expectations.gate.verdict import CheckResult
 from expectations.policy import Policy, Quarantine, Timing
 from expectations.publish import lock
 from expectations.publish.cycle import Cycle, Outcome
+from expectations.publish.resident import Publisher
 from expectations.publish.shape import Mart
+from expectations.publish.transform import Project
 from expectations.window import Window
+from ops.settings import PROJECT_DIRECTORY
 from tests.conftest import wait_until
 
 SIGNALS = Mart("fct_ticket_signals", ("source_system", "ticket_id"), "touched_tickets")
@@ -60,8 +64,8 @@ insert into landing.ticket_signals (
     kafka_partition, kafka_offset, store_committed_at
 )
 select
-    gen_random_uuid(), now(), 'zendesk', 'T-' || number, 'A-1', 'negative', 'low', 'high', array['billing'], 'billing',
-    %(driver)s, '{}', 'https://evidence.example/T-' || number, 'too expensive',
+    gen_random_uuid(), now(), %(source_system)s, 'T-' || number, %(account_id)s, 'negative', 'low', 'high', array['billing'],
+    'billing', %(driver)s, '{}', %(evidence)s || number, 'too expensive',
     'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
     0, number, now()
 from generate_series(%(first)s::int, %(last)s::int) as number
@@ -69,6 +73,12 @@ on conflict (source_system, ticket_id) do update set
     driver = excluded.driver, evidence_url = excluded.evidence_url,
     version = excluded.version, idempotency_key = excluded.idempotency_key,
     landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()
+"""
+USUAL = {"source_system": "zendesk", "account_id": "A-1", "evidence": "https://evidence.example/T-"}
+HISTORY = """
+insert into landing.ticket_signal_versions
+select * from landing.ticket_signals
+on conflict do nothing
 """
 
 
@@ -125,8 +135,10 @@ class Warehouse:
         self.url = url
         self.builder, self.gate = SqlBuilder(url), ScriptedGate()
 
-    def land(self, first: int, last: int, driver: str = "pricing", version: int = 1) -> None:
-        self.execute(LAND, {"first": first, "last": last, "driver": driver, "version": version})
+    def land(self, first: int, last: int, driver: str = "pricing", version: int = 1, **others: str) -> None:
+        """Land tickets T-<first> to T-<last>; `others`: source_system, account_id, evidence (before the number)."""
+        tickets = {"first": first, "last": last, "driver": driver, "version": version}
+        self.execute(LAND, {**tickets, **USUAL, **others})
 
     def execute(self, query: str, values: object = None) -> list[tuple]:
         with psycopg.connect(self.url) as connection:
@@ -165,7 +177,36 @@ class Warehouse:
         return dict(self.execute("select driver, tickets from marts.fct_drivers"))
 
 
+class RealWarehouse(Warehouse):
+    """A warehouse whose candidates come from dbt and whose gate is Great Expectations."""
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        super().__init__(url)
+        self.publisher = Publisher(
+            Project(PROJECT_DIRECTORY / "dbt_project", scratch / "dbt", url), Files(docs=scratch / "data_docs")
+        )
+
+    def land(self, first: int, last: int, driver: str = "pricing", version: int = 1, **others: str) -> None:
+        super().land(first, last, driver, version, **others)
+        self.execute(HISTORY)
+
+    def publish(self) -> Outcome:
+        connection = self.connect()
+        try:
+            return self.publisher.cycle(connection).run()
+        finally:
+            connection.close()
+
+
 @pytest.fixture
 def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
     """A fresh warehouse with nothing landed."""
     return Warehouse(warehouse_url)
+
+
+@pytest.fixture
+def real(warehouse_url: str, tmp_path: Path) -> Iterator[RealWarehouse]:
+    """A fresh warehouse with nothing landed, the real dbt project and the real suites."""
+    warehouse = RealWarehouse(warehouse_url, tmp_path)
+    yield warehouse
+    warehouse.publisher.close()

@@ -1,16 +1,6 @@
 """The whole cycle with the real dbt project and the real suites."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from expectations.gate.gate import Files
-from expectations.publish.cycle import Outcome
-from expectations.publish.resident import Publisher
-from expectations.publish.transform import Project
-from ops.settings import PROJECT_DIRECTORY
-from tests.integration.publish.conftest import Warehouse
+from tests.integration.publish.conftest import HISTORY, RealWarehouse
 
 SPOIL = """
 update landing.ticket_signals set
@@ -18,40 +8,7 @@ update landing.ticket_signals set
     landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()
 where ticket_id = 'T-2'
 """
-HISTORY = """
-insert into landing.ticket_signal_versions
-select * from landing.ticket_signals
-on conflict do nothing
-"""
 OF_T2 = "select version, evidence_url from marts.fct_ticket_signals where ticket_id = 'T-2'"
-
-
-class RealWarehouse(Warehouse):
-    """A warehouse whose candidates come from dbt and whose gate is Great Expectations."""
-
-    def __init__(self, url: str, scratch: Path) -> None:
-        super().__init__(url)
-        self.publisher = Publisher(
-            Project(PROJECT_DIRECTORY / "dbt_project", scratch / "dbt", url), Files(docs=scratch / "data_docs")
-        )
-
-    def land(self, first: int, last: int, driver: str = "pricing", version: int = 1) -> None:
-        super().land(first, last, driver, version)
-        self.execute(HISTORY)
-
-    def publish(self) -> Outcome:
-        connection = self.connect()
-        try:
-            return self.publisher.cycle(connection).run()
-        finally:
-            connection.close()
-
-
-@pytest.fixture
-def real(warehouse_url: str, tmp_path: Path) -> Iterator[RealWarehouse]:
-    warehouse = RealWarehouse(warehouse_url, tmp_path)
-    yield warehouse
-    warehouse.publisher.close()
 
 
 def test_a_bad_ticket_is_held_the_rest_is_published_and_it_returns_by_itself(real: RealWarehouse) -> None:
