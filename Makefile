@@ -42,5 +42,6 @@ test: lint ## Everything that runs with each change: lint, unit, integration, en
 test-faults: setup-tests ## All fault tests (long)
 	.venv/bin/pytest tests/faults
 
-test-dashboards: setup ## Every dashboard in a real browser, on a stack of its own (needs Chromium)
+test-dashboards: ## Every dashboard in a real browser, on a stack of its own
+	@ops/bootstrap.sh browser
 	.venv/bin/pytest tests/dashboards

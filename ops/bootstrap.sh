@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a fresh clone able to run: system packages (when it may), .venv from hashed locks, Kafka and Debezium through Maven.
 # Running it again costs nothing: each step is stamped with the hash of what it was made from.
-# With the argument `tests`, also what only the tests need.
+# With the argument `tests`, also what only the tests need; with `browser`, what the tests of the dashboards need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -44,6 +44,7 @@ missing_packages() {
         command -v isql >/dev/null || echo unixodbc
         compgen -G '/usr/lib/*/odbc/psqlodbcw.so' >/dev/null || echo odbc-postgresql
     fi
+    if [ "${1:-}" = browser ]; then command -v chromium >/dev/null || echo chromium; fi
 }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }

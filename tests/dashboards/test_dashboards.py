@@ -1,0 +1,158 @@
+"""The dashboards as a person meets them: in a browser, on a running stack. `make test-dashboards`."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ops.dashboards import server
+from ops.dashboards.place import ASSETS, SLUGS, Place
+from tests.conftest import wait_until
+from tests.dashboards.conftest import wait_until_published
+from tests.dashboards.screen import Screen, element
+from tests.stack_fixture import RunningStack
+
+LAPTOP_WIDTH = 1366
+MOVERS = "Movers of the week: last 7 days against the 7 before"
+HEAT = "Net sentiment, driver by day (points)"
+TICKETS = "The tickets behind the numbers, newest first: click a bar, a line or a cell above"
+AGREE = "Do the marts agree? Tickets as each counts them"
+
+RECENT = "from marts.fct_ticket_signals where signal_date > current_date - 28 and signal_date <= current_date"
+NUMBERS = {
+    "driver-sentiment": {
+        "Tickets": f"select to_char(count(*), 'FM999,999') {RECENT}",
+        "Net sentiment": f"select to_char(100.0 * sum(sentiment_value) / count(*), 'FMSG990') {RECENT}",
+        "Negative": f"select round(100.0 * count(*) filter (where sentiment = 'negative') / count(*)) || '%' {RECENT}",
+        "High churn risk": f"select to_char(count(*) filter (where churn_risk = 'high'), 'FM999,999') {RECENT}",
+    },
+    "accounts-at-risk": {
+        "Accounts with a high-risk ticket": "select count(*)::text from marts.fct_account_churn_risk"
+        " where highest_churn_risk = 'high' and account_id <> 'unknown'",
+        "Accounts with rising risk": "select count(*)::text from marts.fct_account_churn_risk"
+        " where trend_7d = 'rising' and account_id <> 'unknown'",
+        "High-risk tickets": "select to_char(sum(high_churn_count_28d), 'FM999,999') from marts.fct_account_churn_risk"
+        " where account_id <> 'unknown'",
+    },
+    "can-i-trust-this": {
+        "Failing checks": "select count(*)::text from marts.pipeline_gate_checks where outcome <> 'passed'",
+        "Unexplained rows": "select sum(unexplained_rows)::text from (select distinct on (table_name) * from"
+        " marts.pipeline_reconciliations order by table_name, reconciliation_id desc) as newest",
+    },
+}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_chart_draws(screen: Screen, chart_counts: dict[str, int], pictures: Path, slug: str) -> None:
+    """Each chart of a dashboard shows something, none fails, and nothing lies beyond the right edge of a laptop."""
+    charts = screen.open(slug, chart_counts[slug])
+    screen.photograph(pictures / f"{slug}.png")
+
+    assert {chart.title for chart in charts if chart.failed or chart.empty} == set()
+    assert all(chart.drawn for chart in charts)
+    assert screen.width() == (LAPTOP_WIDTH, LAPTOP_WIDTH)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_numbers_on_the_screen_are_those_of_the_marts(
+    screen: Screen, chart_counts: dict[str, int], bi: psycopg.Connection, slug: str
+) -> None:
+    """At rest, what the big numbers say is what SQL on the marts says, and "Data as of" is the newest publication."""
+    screen.open(slug, chart_counts[slug])
+    expected = {title: bi.execute(query.encode()).fetchall()[0][0] for title, query in NUMBERS[slug].items()}
+    newest = bi.execute("select id::text from marts.publications order by id desc limit 1").fetchall()[0][0]
+
+    assert {title: screen.number(title).replace("\N{MINUS SIGN}", "-") for title in expected} == expected
+    assert screen.rows("Data as of")[0][1] == newest
+
+
+def test_a_driver_leads_to_its_tickets_and_a_ticket_to_its_evidence(
+    screen: Screen, chart_counts: dict[str, int], bi: psycopg.Connection, pictures: Path
+) -> None:
+    """A click on a driver leaves its tickets, counted as SQL counts them; a click on a ticket's link opens its evidence_url."""
+    screen.open("driver-sentiment", chart_counts["driver-sentiment"])
+    query = f"select to_char(count(*), 'FM999,999') {RECENT} and driver = 'Billing'"
+    expected = bi.execute(query.encode()).fetchall()[0][0]
+
+    screen.page.click(*screen.page.place_of(screen.cell(MOVERS, "Billing")))
+    wait_until(lambda: screen.number("Tickets") == expected, 60, f"{expected} tickets of Billing")
+    screen.settle(chart_counts["driver-sentiment"])
+    wait_until(lambda: {row[2] for row in screen.rows(TICKETS)} == {"Billing"}, 60, "tickets of Billing alone")
+    screen.photograph(pictures / "drill.png")
+
+    row = screen.rows(TICKETS)[0]
+    evidence = "select evidence_url from marts.fct_evidence where source_system = %s and ticket_id = %s"
+    (address,) = bi.execute(evidence, [row[7], row[8]]).fetchall()[0]
+    assert screen.links(TICKETS)[0] == address
+    screen.page.click(*screen.page.place_of(screen.cell(TICKETS, "open") + ".querySelector('a')"))
+    wait_until(lambda: address in screen.page.addresses(), 30, f"{address} being opened")
+
+
+def test_a_cell_of_the_heat_map_opens_the_tickets_behind_it(screen: Screen, chart_counts: dict[str, int], pictures: Path) -> None:
+    """A right click on a cell offers "Drill to detail", which lists tickets."""
+    screen.open("driver-sentiment", chart_counts["driver-sentiment"])
+    x, y = screen.page.place_of(f"{element(HEAT)}.querySelector('canvas')")
+
+    screen.page.click(x, y, "right")
+    item = "[...document.querySelectorAll('[role=menuitem]')].find(i => i.innerText.trim() === 'Drill to detail')"
+    screen.page.wait_for(item, "the menu of the cell", 20)
+    screen.page.click(*screen.page.place_of(item))
+    screen.page.wait_for(
+        "document.querySelectorAll('[role=dialog] [role=row], [role=dialog] tbody tr').length > 5", "tickets", 60
+    )
+    screen.photograph(pictures / "drill-to-detail.png")
+
+    assert "Ticket" in screen.page.evaluate("document.querySelector('[role=dialog]').innerText")
+
+
+def test_no_chart_errs_or_mixes_while_the_marts_move(
+    filled: RunningStack, screen: Screen, chart_counts: dict[str, int], bi: psycopg.Connection
+) -> None:
+    """Under traffic and a publish every two seconds, charts refresh, none fails, and the marts agree at every look."""
+    published = "select max(id) from marts.publications"
+    before = bi.execute(published).fetchall()[0][0]
+    screen.open("can-i-trust-this", chart_counts["can-i-trust-this"])
+    command = [str(Path(sys.executable).with_name("cx")), "simulate", "--rate", "20", "--for", "45"]
+    seen, publications = 0, set[str]()
+    with subprocess.Popen(command, env=filled.environment, stdout=subprocess.DEVNULL) as traffic:
+        while traffic.poll() is None:
+            assert [chart.title for chart in screen.charts() if chart.failed] == []
+            differences = {row[2] for row in screen.rows(AGREE)}
+            assert differences <= {"0"}
+            seen += bool(differences)
+            publications |= {row[1] for row in screen.rows("Data as of")}
+            time.sleep(0.2)  # a look, as often as the browser can
+    wait_until_published(filled)
+
+    assert seen > 10
+    assert len(publications) > 2
+    assert bi.execute(published).fetchall()[0][0] - before >= len(publications) - 1
+
+
+def test_a_chart_that_cannot_be_drawn_is_seen(filled: RunningStack, screen: Screen, chart_counts: dict[str, int]) -> None:
+    """The tests above would notice: a mart that bi_reader may not read shows as a failed chart."""
+    with psycopg.connect(filled.warehouse_url, autocommit=True) as owner:
+        owner.execute("revoke select on marts.fct_pipeline_latency from bi_reader")
+        try:
+            charts = screen.open("can-i-trust-this", chart_counts["can-i-trust-this"])
+        finally:
+            owner.execute("grant select on marts.fct_pipeline_latency to bi_reader")
+
+    assert {chart.title for chart in charts if chart.failed} == {
+        "Published within 10 s",
+        "Store to marts: latency by minute against 10 s",
+        "Where the time goes: p95 of each hop (s)",
+    }
+
+
+def test_an_export_gives_back_the_committed_assets(superset: Place, filled: RunningStack, tmp_path: Path) -> None:
+    """Import and export are inverse, byte for byte: what stands in the project is what Superset holds."""
+    server.run_program(superset, filled.bi_url, "superset_export.py", str(tmp_path))
+
+    def texts(directory: Path) -> dict[str, str]:
+        return {str(file.relative_to(directory)): file.read_text() for file in directory.rglob("*.yaml")}
+
+    assert texts(tmp_path) == texts(ASSETS)
