@@ -14,11 +14,17 @@ SECRET_VARIABLES = (
     "CX_STORE_URL",
     "CX_WAREHOUSE_URL",
     "CX_BI_URL",
+    "CX_WORKER_URL",
+    "CX_BUILDER_URL",
+    "CX_PUBLISHER_URL",
+    "CX_NOTIFIER_URL",
     "CX_CDC_PASSWORD",
     "CX_BI_PASSWORD",
     "CX_SLACK_WEBHOOK_URL",
     "CX_FLAG_SECRET",
 )
+
+ROLE_VARIABLES = ("CX_WORKER_URL", "CX_BUILDER_URL", "CX_PUBLISHER_URL", "CX_NOTIFIER_URL")
 
 
 class SettingsError(Exception):
@@ -33,6 +39,10 @@ class Settings:
     store_mapping: str = ""  # path of a mapping file, for a store with table and column names of its own
     warehouse_url: str = ""  # the warehouse, as its owner
     bi_url: str = ""  # the warehouse, as role bi_reader
+    worker_url: str = ""  # the warehouse, as the role of `cx worker`; empty, here and below: warehouse_url
+    builder_url: str = ""  # as the role that dbt builds the candidates with
+    publisher_url: str = ""  # as the role of `cx publish`
+    notifier_url: str = ""  # as the role of `cx alerts serve`
     cdc_password: str = ""  # what `cx prepare` gives role cx_capture; Connect reads it as CX_CDC_PASSWORD too
     bi_password: str = ""  # what `cx prepare` gives role bi_reader
     kafka_bootstrap: str = ""  # host:port[,host:port]
@@ -71,7 +81,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     # A copy of .env.example sets what it leaves empty to "": that means not set.
     given = {name: value for name, value in environment.items() if value}
     run_directory = Path(given.get("CX_RUN_DIRECTORY", Settings.run_directory))
-    values = {**read_env_file(run_directory / "stack.env"), **given}
+    stored = read_env_file(run_directory / "stack.env")
+    if "CX_WAREHOUSE_URL" in given:  # another warehouse than the stack's: the stack's roles do not belong to it
+        stored = {name: value for name, value in stored.items() if name not in ROLE_VARIABLES}
+    values = {**stored, **given}
     known = {f"CX_{field.name.upper()}": field.name for field in fields(Settings)}
     return Settings(**{name: values[variable] for variable, name in known.items() if variable in values})
 

@@ -25,12 +25,13 @@ class TransformError(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """Where the dbt project is, where its artefacts go, the database address that its profile reads, and whose days count."""
+    """Where the dbt project is, where its artefacts go, the warehouse, whose days count, and who builds."""
 
     directory: Path
     scratch: Path
     warehouse_url: str
     timezone: str = "UTC"
+    builder_url: str = ""  # the same warehouse as the role that builds; empty: warehouse_url
 
 
 class Transformer:
@@ -89,7 +90,7 @@ class Transformer:
             *("--project-dir", str(self.project.directory), "--profiles-dir", str(self.project.directory), "--target", "prod"),
             *("--target-path", str(self.project.scratch / "target"), "--log-path", str(self.project.scratch / "logs")),
         ]
-        with process_environment(libpq_environment(self.project.warehouse_url)):
+        with process_environment(libpq_environment(self.project.builder_url or self.project.warehouse_url)):
             return dbtRunner(manifest=self._manifest).invoke(
                 ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-level", "none", "--no-write-json", *arguments]
             )

@@ -126,7 +126,7 @@ def _setup() -> "Setup":
     routes = routes_file.read(known.slack_routes)
     webhooks = {name: address for name, variable in routes.channels.items() if (address := settings.variable(variable))}
     return Setup(
-        known.warehouse_url,
+        known.notifier_url or known.warehouse_url,
         routes,
         webhooks,
         flag_url=known.flag_url,
@@ -142,7 +142,7 @@ def _objectives(known: settings.Settings) -> "Objectives":
     from ops.objectives.sampler import Setup as Objectives
     from ops.stack.topics import CAPTURED
 
-    addresses = (known.warehouse_url, known.store_url, known.kafka_bootstrap, known.connect_url)
+    addresses = (known.notifier_url or known.warehouse_url, known.store_url, known.kafka_bootstrap, known.connect_url)
     return Objectives(file.read(known.objectives), Sources(*addresses, known.consumer_group, CAPTURED))
 
 

@@ -30,6 +30,7 @@ def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
         click.echo("store: tables, publication cx_enrichment and role cx_capture are there")
     migrate.upgrade(chosen.warehouse_url, migrate.WAREHOUSE_MIGRATIONS)
     roles.ensure_reader(chosen.warehouse_url, chosen.bi_password)
+    _make_roles(chosen)
     click.echo("warehouse: schemas landing, ops and marts and role bi_reader are there")
     try:
         topics.ensure(chosen.kafka_bootstrap, replication=replication)
@@ -39,3 +40,23 @@ def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
         click.echo("connect: connector runs")
     except (topics.TopicError, register.RegistrationError) as error:
         raise settings.SettingsError(str(error)) from error
+
+
+def _make_roles(chosen: settings.Settings) -> None:
+    """Make the roles whose addresses are set, all or none: without them every process connects as the owner."""
+    from urllib.parse import unquote, urlsplit
+
+    from ops.stack import roles
+
+    urls = (chosen.worker_url, chosen.builder_url, chosen.publisher_url, chosen.notifier_url)
+    addresses = dict(zip(roles.WAREHOUSE_ROLES, urls, strict=True))
+    if not any(addresses.values()):
+        click.echo("warehouse: CX_WORKER_URL and the like are not set: every process connects as the owner")
+        return
+    wrong = [role for role, address in addresses.items() if urlsplit(address).username != role or not urlsplit(address).password]
+    if wrong:
+        raise settings.SettingsError(f"no address, user or password for {', '.join(wrong)}: see CX_WORKER_URL in .env.example")
+    roles.ensure_workers(
+        chosen.warehouse_url, {role: unquote(urlsplit(address).password or "") for role, address in addresses.items()}
+    )
+    click.echo("warehouse: roles cx_worker, cx_builder, cx_publisher and cx_notifier are there")

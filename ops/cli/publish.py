@@ -135,7 +135,11 @@ def make_resident(settings: Settings) -> Any:
         docs=run / "data_docs",
         docs_url=settings.data_docs_url,
     )
-    return Publisher(Project(PROJECT_DIRECTORY / "dbt_project", run / "dbt", settings.warehouse_url, settings.timezone), files)
+    address = settings.publisher_url or settings.warehouse_url
+    project = Project(
+        PROJECT_DIRECTORY / "dbt_project", run / "dbt", address, settings.timezone, settings.builder_url or address
+    )
+    return Publisher(project, files)
 
 
 def connected(settings: Settings) -> "psycopg.Connection":

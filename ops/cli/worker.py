@@ -31,7 +31,7 @@ def worker(instance: str | None, let_through: bool) -> None:
     code = run(
         WorkerSettings(
             bootstrap=settings.kafka_bootstrap,
-            warehouse_url=settings.warehouse_url,
+            warehouse_url=settings.worker_url or settings.warehouse_url,
             group=settings.consumer_group,
             topics=TOPICS,
             run_directory=settings.run_directory,

@@ -4,6 +4,7 @@ Chosen once and kept in `<run directory>/stack.env` (0600), which ops.settings r
 """
 
 import hashlib
+import hmac
 import os
 import secrets
 import socket
@@ -63,12 +64,24 @@ class Stack:
     def pgpass(self) -> Path:
         return self.run_directory / "pgpass"
 
+    def role_password(self, role: str) -> str:
+        """A password of the role's own that follows from the owner's, which nobody can work out from it."""
+        return hmac.new(self.superuser_password.encode(), role.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def role_url(self, role: str) -> str:
+        """The warehouse, as one of its roles."""
+        return self.server.url("warehouse", role, self.role_password(role))
+
     def settings(self) -> dict[str, str]:
         """The variables of ops.settings that point at this stack."""
         return {
             "CX_STORE_URL": self.server.url("store"),
             "CX_WAREHOUSE_URL": self.server.url("warehouse"),
             "CX_BI_URL": self.server.url("warehouse", "bi_reader", self.bi_password),
+            "CX_WORKER_URL": self.role_url("cx_worker"),
+            "CX_BUILDER_URL": self.role_url("cx_builder"),
+            "CX_PUBLISHER_URL": self.role_url("cx_publisher"),
+            "CX_NOTIFIER_URL": self.role_url("cx_notifier"),
             "CX_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "CX_CONNECT_URL": self.connect_url,
             "CX_WORKER_METRICS_PORT": str(self.metrics_port),

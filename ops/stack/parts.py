@@ -12,11 +12,12 @@ import httpx
 from connectors import register
 from ops import migrate
 from ops.cli import SUBCOMMANDS
-from ops.settings import PROJECT_DIRECTORY
+from ops.settings import PROJECT_DIRECTORY, ROLE_VARIABLES
 from ops.stack import kafka, postgres, roles, topics
 from ops.stack.decide import Limits
 from ops.stack.layout import Stack
 
+ROLES = {"worker": "cx_worker", "publisher": "cx_publisher", "notifier": "cx_notifier"}
 OWN_COMMANDS = {
     "worker": ("worker", "--instance", "supervised"),
     "publisher": ("publish", "--watch"),
@@ -76,6 +77,7 @@ def _bring_schemas_up_to_date(stack: Stack) -> None:
     migrate.upgrade(warehouse, migrate.WAREHOUSE_MIGRATIONS)
     roles.ensure_capture(store, stack.capture_password)
     roles.ensure_reader(warehouse, stack.bi_password)
+    roles.ensure_workers(warehouse, {role: stack.role_password(role) for role in roles.WAREHOUSE_ROLES})
 
 
 def _broker(stack: Stack) -> Part:
@@ -114,16 +116,24 @@ def _register(stack: Stack) -> None:
 
 def _own(stack: Stack, name: str) -> Part:
     program = PROJECT_DIRECTORY / ".venv" / "bin" / "cx"
-    launcher = [str(program)] if program.exists() else [sys.executable, "-m", "ops.cli"]
+    launcher = [str(program)] if program.exists() else [sys.executable, "-c", "from ops.cli import main; main()"]
     return Part(
         name=name,
         command=lambda: [*launcher, *OWN_COMMANDS[name]],
         needs=("postgres", "kafka") if name == "worker" else ("postgres",),
+        environment=_addresses(stack, name),
         # Steady: it has read its settings and loaded its libraries. A worker finishes its batch before it goes.
         limits=Limits(steady=2.0, stop=30.0),
     )
 
 
+def _addresses(stack: Stack, name: str) -> dict[str, str]:
+    """The warehouse as the part's own role, and for the publisher as that of its dbt: a part knows no other."""
+    builder = {"CX_BUILDER_URL": stack.role_url("cx_builder")} if name == "publisher" else {}
+    return {"CX_WAREHOUSE_URL": stack.role_url(ROLES[name]), **builder}
+
+
 def base_environment(stack: Stack) -> dict[str, str]:
     """The environment of every part: the caller's, with the addresses of this stack over it."""
-    return {**os.environ, **stack.settings(), "CX_RUN_DIRECTORY": str(stack.run_directory), "PYTHONUNBUFFERED": "1"}
+    addresses = {name: value for name, value in stack.settings().items() if name not in ROLE_VARIABLES}
+    return {**os.environ, **addresses, "CX_RUN_DIRECTORY": str(stack.run_directory), "PYTHONUNBUFFERED": "1"}
