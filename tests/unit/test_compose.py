@@ -1,5 +1,6 @@
 """docker-compose.yml tells the same story as the embedded stack."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from ops import settings
 from ops.cli import SUBCOMMANDS
+from ops.dashboards import place
 from ops.stack import kafka, layout
 
 POM = "{http://maven.apache.org/POM/4.0.0}"
@@ -103,7 +105,7 @@ def test_the_store_logs_what_debezium_needs(compose: dict[str, Any]) -> None:
 
 def test_our_services_run_commands_that_exist_with_variables_that_exist(compose: dict[str, Any]) -> None:
     """Each service of ours calls a cx subcommand and sets only variables that the settings read."""
-    ours = {name: service for name, service in compose["services"].items() if service.get("build")}
+    ours = {name: service for name, service in compose["services"].items() if service.get("build") == "."}
     known = {f"CX_{name.upper()}" for name in settings.Settings.__dataclass_fields__}
 
     assert set(ours) == {"prepare", "worker", "publisher", "notifier"}
@@ -128,6 +130,21 @@ def test_the_image_holds_every_folder_that_runs() -> None:
     for folder in ("connectors", "stream", "dbt_project", "expectations", "ops"):
         assert f"COPY {folder} {folder}" in text
     assert "--require-hashes -r requirements.lock" in text
+
+
+def test_the_dashboards_read_the_marts_as_bi_reader_and_start_only_when_asked(compose: dict[str, Any]) -> None:
+    """Superset gets the reader's address alone, and what `make dashboards` gives it, in an image made from the same lock."""
+    service = compose["services"]["dashboards"]
+    text = (settings.PROJECT_DIRECTORY / service["build"]["dockerfile"]).read_text()
+    embedded = place.Place(Path("/run"), 8088, "", "").environment("")
+
+    assert service["profiles"] == ["dashboards"]
+    assert service["environment"]["CX_BI_URL"].startswith("postgresql://bi_reader:")
+    assert not any("bi_reader" not in value and "@" in value for value in service["environment"].values())
+    assert set(embedded) - set(os.environ) <= {*service["environment"], *re.findall(r"([A-Z_]+)=", text)}
+    assert "--require-hashes -r superset.lock" in text
+    for file in re.findall(r"ops/\S+|dbt_project/\S+", text.split("FROM", 1)[1]):
+        assert (settings.PROJECT_DIRECTORY / file).exists(), file
 
 
 def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
