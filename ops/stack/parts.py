@@ -128,7 +128,7 @@ def _own(stack: Stack, name: str) -> Part:
 
 
 def _addresses(stack: Stack, name: str) -> dict[str, str]:
-    """The warehouse as the part's own role, and for the publisher as that of its dbt: a part knows no other."""
+    """The warehouse as the part's own role, and for the publisher as that of its dbt."""
     builder = {"CX_BUILDER_URL": stack.role_url("cx_builder")} if name == "publisher" else {}
     return {"CX_WAREHOUSE_URL": stack.role_url(ROLES[name]), **builder}
 
