@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` runs everything on sample data, `make down` stops it.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down dashboards status test test-dashboards test-faults lint
+.PHONY: help setup setup-tests demo up down dashboards status test test-dashboards test-deep test-faults lint
 
 CX := .venv/bin/cx
 
