@@ -39,6 +39,7 @@ def serve() -> None:
     from ops.alerts.serve import serve as run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that does not answer is a sample
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its request lines hold the webhook
     known, setup = settings.load(), _setup()
     port = urlsplit(known.flag_url).port or 0

@@ -54,7 +54,9 @@ def standing(one: Standing) -> str:
     if not one.is_measured:
         return f"not measured yet ({promise(one.objective)})"
     target = amount(one.objective.target, one.objective.unit)
-    return f"{'met' if one.is_met else 'UNMET'}, {now(one)} of at most {target}; {left(one)}"
+    is_above = one.newest is not None and one.newest.value is not None and one.newest.is_bad
+    against = f"above the {target} promised" if is_above else f"at most {target}"
+    return f"{'met' if one.is_met else 'UNMET'}; {now(one)}, {against}; {left(one)}"
 
 
 def now(one: Standing) -> str:
@@ -87,7 +89,7 @@ def alarm(one: Standing, alert: BurnAlert) -> str:
     lasts = timedelta(seconds=one.objective.window.total_seconds() / one.rates[alert.long])
     return (
         f"{one.objective.title}: {now(one)}, promised {promise(one.objective)}. "
-        f"At the rate of the last {span(alert.long)} the whole error budget is gone in {span(lasts)}."
+        f"At the rate of the last {span(alert.long).removeprefix('1 ')} the whole error budget is gone in {span(lasts)}."
     )
 
 

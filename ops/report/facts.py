@@ -87,7 +87,14 @@ class Facts:
 
     @property
     def unmet(self) -> list[Standing]:
+        """Objectives whose budget is overdrawn over their own window."""
         return [one for one in self.standings if one.is_measured and not one.is_met]
+
+    @property
+    def below_goal(self) -> list[str]:
+        """Objectives that within this week alone were met for less than their goal."""
+        shares = {name: row["bad_seconds"] / row["measured_seconds"] for name, row in self.attained.items()}
+        return [one.objective.name for one in self.standings if shares.get(one.objective.name, 0.0) > 1 - one.objective.goal]
 
 
 def gather(connection: Connection[Any], promises: Promises, week: Week, now: datetime) -> Facts:

@@ -46,7 +46,7 @@ def headline(facts: Facts) -> str:
     if not measured:
         return "nothing was measured"
     if not facts.unmet:
-        return "every objective met"
+        return f"every objective met, {len(facts.below_goal)} below goal this week" if facts.below_goal else "every objective met"
     return f"{len(facts.unmet)} of {len(measured)} objectives unmet"
 
 

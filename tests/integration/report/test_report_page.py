@@ -109,6 +109,22 @@ def test_an_unmet_objective_heads_the_page(filled: str) -> None:
     assert "1 of 6 objectives unmet" in render(facts)
 
 
+def test_a_bad_week_shows_although_the_budget_lasts(warehouse_url: str) -> None:
+    """One bad slice in a week of two is within the budget of four weeks, and far below the goal of this one."""
+    with psycopg.connect(warehouse_url) as warehouse:
+        warehouse.execute(
+            "insert into ops.objective_slices values"
+            " ('consumer_lag', '2026-11-17 10:00Z', 300, 300, 20, 900, 60),"
+            " ('consumer_lag', '2026-11-17 10:05Z', 300, 0, 20, 0, 0)"
+        )
+
+    facts = read(warehouse_url)
+
+    assert (facts.unmet, facts.below_goal) == ([], ["consumer_lag"])
+    assert "every objective met, 1 below goal this week" in render(facts)
+    assert "met, below goal this week" in sections(render(facts)).texts["Objectives"]
+
+
 def test_the_page_needs_nothing_else_and_runs_nothing(filled: str) -> None:
     """No script, nothing loaded; links are those to evidence, and foreign text stays text."""
     page = render(read(filled))
