@@ -16,7 +16,10 @@ COMPLETED = "aggregateType='Incremental Snapshot', type='COMPLETED'"
 
 @pytest.mark.ci
 def test_no_version_is_missing_after_connect_was_killed_among_open_transactions(line: Line) -> None:
-    """F1: versions written by interleaved transactions, one of them open all the while, arrive though Connect is killed twice."""
+    """F1: versions written by interleaved transactions, one of them open all the while, arrive though Connect is killed twice.
+
+    Guard: the Debezium pin (3.7.0 has the fixes dbz#1554 and dbz#76) and offsets stored behind acknowledged records.
+    """
     with line.traffic("open") as traffic, psycopg.connect(line.stack.store_url) as long:
         long.execute(UPSERT, bound(signal("long", 1)))
         with traffic.running():
@@ -31,7 +34,10 @@ def test_no_version_is_missing_after_connect_was_killed_among_open_transactions(
 
 
 def test_every_row_of_a_statement_arrives_when_connect_dies_inside_it(line: Line) -> None:
-    """F2: of one multi-row INSERT and one COPY of 1,000 rows each, cut in two by the kill, every row arrives."""
+    """F2: of one multi-row INSERT and one COPY of 1,000 rows each, cut in two by the kill, every row arrives.
+
+    Guard: the Debezium pin: before 3.7, rows that share a log position were skipped after a restart (dbz#1554).
+    """
     for name, statement in (("insert", insert_rows), ("copy", copy_rows)):
         with psycopg.connect(line.stack.store_url) as store:
             rows = [signal(f"{name}-{number}", custom_metrics={"text": "x" * 20_000}) for number in range(1000)]
@@ -72,27 +78,36 @@ def written(line: Line) -> int:
 
 
 def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Line) -> None:
-    """F18: beside updates and deletes, a snapshot in which Connect dies brings back no old and no deleted row."""
+    """F18: a snapshot in which Connect dies, among updates and after deletes, brings back no old and no deleted row."""
     with psycopg.connect(line.stack.store_url) as store:
         copy_rows(store, [signal(f"bulk-{number}") for number in range(30_000)])
     line.settle()
+    delete_some(line, first=1)
     log, before = len(line.stack.log("connect")), written(line)
     line.store(SNAPSHOT, ["cut", json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
     for number in range(0, 30_000, 500):
         line.write(signal(f"bulk-{number}", 2, sentiment="neutral"))
-        line.delete(f"bulk-{number + 1}")
     wait_until(lambda: written(line) > before + 3_000, what="the snapshot being under way")
-    line.stack.kill("connect", stay_down=False)
+    line.stack.kill("connect")
     assert COMPLETED not in line.stack.log("connect")[log:], "the snapshot was over before the kill"
     line.write(*(signal(f"bulk-{number}", 3, effort="low") for number in range(2, 30_000, 500)))
-    line.stack.wait_until_up("connect")
+    delete_some(line, first=3)
+    line.stack.start("connect")
     wait_until(lambda: COMPLETED in line.stack.log("connect")[log:], 180, "the snapshot being completed after the restart")
     line.assert_right()
 
 
+def delete_some(line: Line, first: int) -> None:
+    for number in range(first, 30_000, 500):
+        line.delete(f"bulk-{number}")
+
+
 @pytest.mark.xfail(strict=True, reason="a change's position is lower than a snapshot read's when its transaction commits later")
 def test_a_snapshot_read_beside_an_uncommitted_delete_does_not_bring_the_ticket_back(line: Line) -> None:
-    """F18: the delete was written to the log before the read, and committed behind it; the ticket must stay deleted."""
+    """F18: the delete was written to the log before the read, and committed behind it; the ticket must stay deleted.
+
+    Guard: none yet. Seen: the read at 26765208 passes the tombstone at 26763408, and the ticket returns.
+    """
     line.renew()
     line.write(signal("doomed"))
     line.settle()

@@ -64,7 +64,10 @@ def test_an_added_column_is_carried_into_the_metrics(line: Line) -> None:
 
 @pytest.mark.ci
 def test_an_added_empty_column_does_not_turn_repetitions_into_conflicts(line: Line) -> None:
-    """F16: a row that is delivered again after a column without values was added is still a duplicate."""
+    """F16: a row that is delivered again after a column without values was added is still a duplicate.
+
+    Guard: nulls are not carried. Seen when they were: metrics of versions differed by a null member.
+    """
     line.write(signal("steady"))
     with altered(line, "add column notes text", "drop notes"):
         line.write(signal("steady"))

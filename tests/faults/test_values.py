@@ -54,7 +54,8 @@ def test_a_large_value_survives_an_update_of_another_column(line: Line, column: 
 def test_the_placeholder_of_an_unsent_value_never_lands(line: Line) -> None:
     """F8: when the replica identity was lost, the update is a dead letter; no null and no placeholder reaches a row.
 
-    Guard: the decoder looks for the placeholder anywhere in the record.
+    Guard: the decoder looks for the placeholder anywhere in the record. Seen without: the record went on to the next check, which
+    refused it only because the placeholder is no JSON.
     """
     line.write(signal("unsent", custom_metrics=LARGE["custom_metrics"]))
     line.settle()
