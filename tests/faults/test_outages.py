@@ -27,7 +27,10 @@ def assert_caught_up(line: Line) -> None:
 
 @pytest.mark.ci
 def test_the_stream_waits_for_a_warehouse_that_is_away(line: Line) -> None:
-    """The connection is cut while traffic goes on, for as long as several attempts take; then the stream catches up."""
+    """The connection is cut while traffic goes on, for as long as several attempts take; then the stream catches up.
+
+    Guard: a broken connection is the warehouse's fault. Seen when it was called the records': the worker went down six times.
+    """
     with Proxy(line.stack.layout.postgres_port) as proxy:
         address = line.stack.warehouse_url.replace(f":{line.stack.layout.postgres_port}/", f":{proxy.port}/")
         line.stack.stop("worker")
