@@ -88,7 +88,7 @@ def _data(values: Sequence[Row]) -> altair.Chart:
 
 def _seconds(kind: Literal["linear", "log"]) -> altair.Y:
     scale = altair.Scale(type=kind) if kind == "log" else altair.Scale(zero=True)
-    return altair.Y("seconds:Q", title="seconds", scale=scale, axis=altair.Axis(format="~g", tickCount=5, gridOpacity=0.6))
+    return altair.Y("seconds:Q", title="seconds", scale=scale, axis=altair.Axis(format="~f", tickCount=5, gridOpacity=0.6))
 
 
 def _scale(colours: dict[str, str]) -> altair.Scale:
