@@ -14,7 +14,8 @@ notifier as far as they exist. A test that breaks a part heals it again:
 
 A test that needs a stack of its own (say, to lose the slot) uses
 `with tmp_directory() as directory, running_stack(directory) as stack`.
-`running_stack(directory, without=("worker",))` leaves parts out.
+`running_stack(directory, without=("worker",))` leaves parts out. The reconciler is always left out: what tests break on
+purpose is not to be noticed beside them.
 """
 
 import os
@@ -121,7 +122,7 @@ def running_stack(directory: Path, without: tuple[str, ...] = ()) -> Iterator[Ru
     """Start a stack in this directory, and stop it at the end, whatever happened."""
     directory = directory.resolve()
     try:
-        detached.start(directory, without)
+        detached.start(directory, (*without, "reconciler"))
         detached.wait_until_up(directory, say=lambda text: None)
         stack = layout.load(directory)
         assert stack is not None

@@ -17,11 +17,15 @@ from ops.stack import kafka, postgres, roles, topics
 from ops.stack.decide import Limits
 from ops.stack.layout import Stack
 
+RECONCILE_EVERY_SECONDS = "900"
+# The reconciler compares as the owner: it reads both databases whole.
 ROLES = {"worker": "cx_worker", "publisher": "cx_publisher", "notifier": "cx_notifier"}
+NEEDS = {"worker": ("postgres", "kafka"), "reconciler": ("postgres", "kafka", "connect")}
 OWN_COMMANDS = {
     "worker": ("worker", "--instance", "supervised"),
     "publisher": ("publish", "--watch"),
     "notifier": ("alerts", "serve"),
+    "reconciler": ("reconcile", "--every", RECONCILE_EVERY_SECONDS),
 }
 
 
@@ -120,7 +124,7 @@ def _own(stack: Stack, name: str) -> Part:
     return Part(
         name=name,
         command=lambda: [*launcher, *OWN_COMMANDS[name]],
-        needs=("postgres", "kafka") if name == "worker" else ("postgres",),
+        needs=NEEDS.get(name, ("postgres",)),
         environment=_addresses(stack, name),
         # Steady: it has read its settings and loaded its libraries. A worker finishes its batch before it goes.
         limits=Limits(steady=2.0, stop=30.0),
