@@ -67,7 +67,7 @@ class Watch:
             stop.wait(max(wait, backoff(self._failures_to_connect, self._timing)) if self._failures_to_connect else wait)
         if self._connection:
             self._connection.close()
-        return recycle
+        return recycle and not stop.is_set()
 
     def _tick(self) -> bool:
         """One look, one cycle at most."""

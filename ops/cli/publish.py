@@ -113,7 +113,10 @@ def stay(settings: Settings, as_json: bool) -> None:
     watch = Watch(
         make_resident(settings), float(settings.publish_every_seconds), tell, lambda text: click.echo(f"cx publish: {text}")
     )
-    if watch.run(stop):
+    recycle = watch.run(stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # a signal must not be lost between the last look and the fresh start
+    if recycle and not stop.is_set():
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
 
 
@@ -136,9 +139,7 @@ def make_resident(settings: Settings) -> Any:
         docs_url=settings.data_docs_url,
     )
     address = settings.publisher_url or settings.warehouse_url
-    project = Project(
-        PROJECT_DIRECTORY / "dbt_project", run / "dbt", address, settings.timezone, settings.builder_url or address
-    )
+    project = Project(PROJECT_DIRECTORY / "dbt_project", run / "dbt", address, settings.timezone, settings.builder_url or address)
     return Publisher(project, files)
 
 

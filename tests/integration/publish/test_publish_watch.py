@@ -111,6 +111,15 @@ def test_a_lost_connection_is_one_alert_and_one_recovery(warehouse: Warehouse) -
 CAN_RUN_ALERTS = "select state from ops.alert_outbox where fingerprint = 'gate:cycle:can_run' order by alert_id"
 
 
+def test_a_stop_in_the_last_cycle_before_a_fresh_start_is_a_stop(warehouse: Warehouse) -> None:
+    """A process that grew asks for a fresh start; not when it was told to stop in that very cycle."""
+    resident, stop = Resident(warehouse), threading.Event()
+    resident.timing = lambda: Timing(recycle_after_cycles=1, recycle_megabytes=0)  # type: ignore[method-assign]
+
+    assert Watch(resident, 0.05, lambda *_: None, lambda _: None).run(threading.Event())
+    assert not Watch(resident, 0.05, lambda *_: stop.set(), lambda _: None).run(stop)
+
+
 def test_a_deadlock_is_retried(warehouse: Warehouse) -> None:
     """The victim of a deadlock alerts once, publishes at the next try, and says that it is over."""
     warehouse.land(1, 3)
