@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from expectations.publish.shape import Mart
 
@@ -133,9 +133,11 @@ def first_line(error: BaseException | None) -> str:
 
 
 def libpq_environment(url: str) -> dict[str, str]:
-    """A postgresql:// address as the PG* variables that the project's profile reads."""
+    """A postgresql:// address as the PG* variables that the project's profile reads, and libpq itself for TLS."""
     parts = urlsplit(url)
+    secured = {f"PG{name.upper()}": value for name, value in parse_qsl(parts.query) if name.startswith("ssl")}
     return {
+        **secured,
         "PGHOST": parts.hostname or "127.0.0.1",
         "PGPORT": str(parts.port or 5432),
         "PGUSER": unquote(parts.username or ""),

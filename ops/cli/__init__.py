@@ -55,3 +55,14 @@ def main() -> None:
     except SettingsError as error:
         click.echo(f"cx: {error}", err=True)
         sys.exit(COULD_NOT_RUN)
+    except Exception as error:
+        if not is_about_a_connection(error):
+            raise
+        click.echo(f"cx: a database does not answer: {' '.join(str(error.__cause__ or error).split())}", err=True)
+        sys.exit(COULD_NOT_RUN)
+
+
+def is_about_a_connection(error: BaseException) -> bool:
+    """Whether a database driver says that a server is away or refuses the log-in; drivers not loaded cannot have said it."""
+    modules = [sys.modules[name] for name in ("psycopg", "sqlalchemy.exc") if name in sys.modules]
+    return isinstance(error, tuple(module.OperationalError for module in modules))
