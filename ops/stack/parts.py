@@ -132,9 +132,10 @@ def _own(stack: Stack, name: str) -> Part:
 
 
 def _addresses(stack: Stack, name: str) -> dict[str, str]:
-    """The warehouse as the part's own role, and for the publisher as that of its dbt."""
+    """The warehouse as the part's own role, and for the publisher as that of its dbt; a part without one is the owner."""
+    own = {"CX_WAREHOUSE_URL": stack.role_url(ROLES[name])} if name in ROLES else {}
     builder = {"CX_BUILDER_URL": stack.role_url("cx_builder")} if name == "publisher" else {}
-    return {"CX_WAREHOUSE_URL": stack.role_url(ROLES[name]), **builder}
+    return {**own, **builder}
 
 
 def base_environment(stack: Stack) -> dict[str, str]:
