@@ -88,6 +88,14 @@ class Page:
         """The addresses of all open tabs."""
         return [target["url"] for target in self.call("Target.getTargets")["targetInfos"] if target["type"] == "page"]
 
+    def come_back(self) -> None:
+        """Close every other tab and look at this one again: a page in the background does not draw."""
+        own = self.call("Target.getTargetInfo")["targetInfo"]["targetId"]
+        for target in self.call("Target.getTargets")["targetInfos"]:
+            if target["type"] == "page" and target["targetId"] != own:
+                self.call("Target.closeTarget", targetId=target["targetId"])
+        self.call("Page.bringToFront")
+
     def resize(self, width: int, height: int) -> None:
         """Set the window's size in CSS pixels."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

@@ -89,6 +89,7 @@ def test_a_driver_leads_to_its_tickets_and_a_ticket_to_its_evidence(
     assert screen.links(TICKETS)[0] == address
     screen.page.click(*screen.page.place_of(screen.cell(TICKETS, "open") + ".querySelector('a')"))
     wait_until(lambda: address in screen.page.addresses(), 30, f"{address} being opened")
+    screen.page.come_back()
 
 
 def test_a_cell_of_the_heat_map_opens_the_tickets_behind_it(screen: Screen, chart_counts: dict[str, int], pictures: Path) -> None:

@@ -182,6 +182,15 @@ def test_assets_hold_no_secret_and_no_address(assets: Assets) -> None:
     assert not any(database[allowed] for allowed in ("allow_dml", "allow_ctas", "allow_cvas", "allow_csv_upload"))
 
 
+def test_the_latency_charts_show_the_objective_that_is_kept(assets: Assets) -> None:
+    """The seconds on the dashboard are the target of objective end_to_end_p95."""
+    objectives = yaml.safe_load((PROJECT_DIRECTORY / "ops" / "objectives" / "objectives.yml").read_text())["objectives"]
+    target = next(objective["target"] for objective in objectives if objective["name"] == "end_to_end_p95")
+    latency = next(dataset for dataset in assets["datasets"] if dataset["table_name"] == "pipeline_latency")
+
+    assert f"{target} as objective_seconds" in latency["sql"]
+
+
 def test_no_chart_asks_twice(assets: Assets) -> None:
     """Each chart is one statement, so it shows one publication: no totals, server pages or mixed queries, which ask again."""
     for chart in assets["charts"]:
