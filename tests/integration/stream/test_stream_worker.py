@@ -1,10 +1,14 @@
 """`cx worker` on a real broker and a real warehouse: what it commits, how it shares, how it ends."""
 
+import json
 import signal as signals
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess as Process
 
 import httpx
 import psycopg
@@ -12,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops import migrate
+from stream.worker import WorkerSettings, run
 from tests.conftest import free_port, wait_until
 from tests.faults import topics
 from tests.stack_fixture import RunningStack, running_stack, tmp_directory
@@ -26,7 +31,8 @@ COUNTS = "select coalesce(sum(applied), 0), coalesce(sum(redelivered), 0) from l
 @pytest.fixture(scope="module")
 def broker() -> Iterator[RunningStack]:
     """PostgreSQL and Kafka alone; the tests write the topics and run the workers."""
-    with tmp_directory() as directory, running_stack(directory, without=("connect", "worker", "publisher", "notifier")) as stack:
+    unconcerned = ("connect", "worker", "publisher", "notifier", "reconciler")
+    with tmp_directory() as directory, running_stack(directory, without=unconcerned) as stack:
         yield stack
 
 
@@ -151,3 +157,45 @@ def test_a_flood_ends_the_worker_with_an_exit_code(clean: RunningStack) -> None:
     assert letters[0] < 25
     with worker(clean, "--let-through"):
         wait_until(lambda: sum(committed(clean).values()) == sum(before.values()) + 120, what="the flood let through")
+
+
+@contextmanager
+def forked(stack: RunningStack, group: str, instance: str) -> Iterator[Process]:
+    """A worker forked from this process: it reads within a moment, where `cx worker` loads its libraries for seconds first."""
+    addresses, directory = (stack.kafka_bootstrap, stack.warehouse_url), str(stack.run_directory)
+    settings = WorkerSettings(*addresses, group, topics.CAPTURED, directory, instance=instance, let_through=True)
+    process = get_context("fork").Process(target=run, args=[settings])
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_a_named_worker_that_is_killed_gets_its_partitions_back_at_once(clean: RunningStack) -> None:
+    """Killed and started again under its name, within its session, a worker reads on and the others never notice."""
+    group = "named"  # a new group: it reads everything that the other tests wrote
+    last = "select count(*) from landing.ticket_signals where ticket_id = any(%s)"
+
+    def are_landed(several: list[RawRecord]) -> bool:
+        members.add(topics.members(clean.kafka_bootstrap, group))
+        tickets = [str(json.loads(one.key or b"")["ticket_id"]) for one in several]
+        with psycopg.connect(clean.warehouse_url) as connection:
+            return connection.execute(last, [tickets]).fetchone() == (len(several),)
+
+    members: set[int] = set()
+    before, after = records(7000, 24), records(8000, 24)
+    write(clean, *before)
+    with forked(clean, group, "one"), forked(clean, group, "two") as second:
+        wait_until(lambda: landed(clean)[0] > 0, what="a coordinator of the group")
+        wait_until(lambda: are_landed(before) and topics.members(clean.kafka_bootstrap, group) == 2, 120, "two workers sharing")
+        second.kill()
+        second.join()
+        killed, members = time.monotonic(), set()
+        write(clean, *after)
+        with forked(clean, group, "two"):
+            wait_until(lambda: are_landed(after), what="the killed worker's partitions being read on")
+            print(f"two: read on {time.monotonic() - killed:.1f} s after the kill")  # noqa: T201 - shown by pytest -s
+
+    assert members == {2}, "0 stands for a rebalance, 3 for a stranger beside the dead"
