@@ -10,6 +10,31 @@ stop() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 is_stamped() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
+# Runs a long step beside a line every ten seconds that says how far it is: watched PROGRESS LOG COMMAND...
+watched() {
+    local progress=$1 log=$2 step started=$SECONDS
+    shift 2
+    "$@" </dev/null >>"$log" 2>&1 &
+    step=$!
+    # A script's background commands do not hear Ctrl-C themselves.
+    trap 'kill "$step" 2>/dev/null; exit 130' INT TERM
+    while kill -0 "$step" 2>/dev/null; do
+        sleep 1
+        if (((SECONDS - started) % 10 == 0)); then say "  $((SECONDS - started)) s: $("$progress" "$log")"; fi
+    done
+    trap - INT TERM
+    wait "$step"
+}
+
+# The reason of a failed step: a network that does not answer, else what the tool calls an error, else its last words.
+reason_in() {
+    if grep -qiE 'failure resolving|failure in name resolution|name or service not known|failed to (resolve|lookup)|could not resolve host|unknown host|network is unreachable|connection refused|timed out' "$1"; then
+        echo "the network does not answer (details in $1)"
+    else
+        grep -m1 -iE '^(E:|error|\[ERROR\]|  ×)' "$1" || tail -1 "$1"
+    fi
+}
+
 python_stamp=$(hash_of requirements.lock ops/installer.lock pyproject.toml)-$PWD
 jars_stamp=$(hash_of connectors/kafka/pom.xml)
 
@@ -58,16 +83,22 @@ without_a_cluster() {
     as_root rm -f "$drop_in"
 }
 
+apt_progress() {
+    { grep -oE '^(Get:[0-9]+|Err:[0-9]+|Unpacking [^ ]+|Setting up [^ ]+|Processing triggers for [^ ]+)' "$1" || echo starting; } |
+        tail -1 | sed -E 's/^Get:([0-9]+)/file \1 fetched/; s/^Err:.*/a download fails, apt tries again/'
+}
+
 install_packages() {
     local packages="$*" log=.run/logs/apt.log
     command -v apt-get >/dev/null || stop "please install what Debian calls: $packages"
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || stop "please install: sudo apt-get install -y $packages"
     say "installing $packages (apt-get, log in $log)"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >"$log" 2>&1 || true
+    : >"$log"
+    watched apt_progress "$log" as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q || true
     # shellcheck disable=SC2086  # a list of package names
-    without_a_cluster as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $packages </dev/null >>"$log" 2>&1 ||
-        stop "apt-get could not install $packages: $(grep -m1 '^E:' "$log" || tail -1 "$log")"
+    watched apt_progress "$log" without_a_cluster as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $packages ||
+        stop "apt-get could not install $packages: $(reason_in "$log")"
 }
 
 # pip's own configuration names the package index, if any; uv reads other variables.
@@ -81,28 +112,36 @@ use_pips_index() {
     if [ -z "${SSL_CERT_FILE:-}" ] && [ -n "${PIP_CERT:-}" ]; then export SSL_CERT_FILE=$PIP_CERT; fi
 }
 
+packages_in_place() {
+    local places=(.venv/lib/python3*/site-packages/*.dist-info)
+    echo "${#places[@]} of about $(grep -c '^[a-zA-Z0-9]' requirements.lock) packages in place"
+}
+
 make_python() {
-    say "Python packages into .venv, from requirements.lock with hashes"
+    local log=.run/logs/python.log
+    say "Python packages into .venv, from requirements.lock with hashes (log in $log)"
+    : >"$log"
     [ -x .venv/bin/pip ] && .venv/bin/python -c 'import sys' 2>/dev/null || { rm -rf .venv && "$python" -m venv .venv; }
-    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r ops/installer.lock
+    watched packages_in_place "$log" .venv/bin/pip install --quiet --require-hashes -r ops/installer.lock ||
+        stop "pip could not install uv: $(reason_in "$log")"
     use_pips_index
-    local uv=(.venv/bin/uv pip install --python .venv/bin/python --link-mode copy)
-    [ -t 2 ] || uv+=(--quiet)
-    "${uv[@]}" --require-hashes -r requirements.lock
-    "${uv[@]}" --quiet --no-deps --no-build-isolation --editable .
+    local uv=(.venv/bin/uv pip install --quiet --python .venv/bin/python --link-mode copy)
+    watched packages_in_place "$log" "${uv[@]}" --require-hashes -r requirements.lock ||
+        stop "uv could not install the Python packages: $(reason_in "$log")"
+    watched packages_in_place "$log" "${uv[@]}" --no-deps --no-build-isolation --editable . ||
+        stop "uv could not install the project itself: $(reason_in "$log")"
     echo "$python_stamp" >.venv/.stamp
 }
 
+jars_progress() { echo "$(grep -c 'Downloaded from' "$1") files downloaded, $(find .run/kafka -name '*.jar' 2>/dev/null | wc -l) jars in place"; }
+
 make_jars() {
-    say "Kafka, Kafka Connect and Debezium into .run/kafka, from connectors/kafka/pom.xml (Maven, about 90 MB)"
+    local log=.run/logs/maven.log
+    say "Kafka, Kafka Connect and Debezium into .run/kafka, from connectors/kafka/pom.xml (Maven, about 90 MB, log in $log)"
     rm -rf .run/kafka
-    mvn -q -B -ntp package -Dparts.directory="$PWD/.run/kafka" -f connectors/kafka/pom.xml </dev/null >.run/logs/maven.log 2>&1 &
-    local maven=$! started=$SECONDS
-    while kill -0 "$maven" 2>/dev/null; do
-        sleep 1
-        if (((SECONDS - started) % 10 == 0)); then say "  $((SECONDS - started)) s, $(find .run/kafka -name '*.jar' 2>/dev/null | wc -l) jars in place"; fi
-    done
-    wait "$maven" || stop "Maven could not resolve the parts: $(grep -m1 ERROR .run/logs/maven.log || tail -1 .run/logs/maven.log)"
+    : >"$log"
+    watched jars_progress "$log" mvn -B package -Dparts.directory="$PWD/.run/kafka" -f connectors/kafka/pom.xml ||
+        stop "Maven could not resolve the parts: $(reason_in "$log")"
     echo "$jars_stamp" >.run/kafka/.stamp
 }
 

@@ -1,12 +1,14 @@
 """`cx demo`: everything once, on the sample tickets, and what a person wants to see of it."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +16,16 @@ from ops import settings
 from ops.cli import BAD_DATA, COULD_NOT_RUN
 
 if TYPE_CHECKING:
+    from connectors.simulation.run import Tally
     from ops.stack.coverage import Coverage
     from ops.stack.layout import Stack
 
 SAMPLE = settings.PROJECT_DIRECTORY / "connectors" / "sample" / "tickets.csv"
 PUBLISH_SECONDS = 180.0
 SAY_EVERY_SECONDS = 5.0
-WIDTH = 140  # columns at least, so that links stay whole
+# Enough traffic that every outcome is likely to be seen, short enough to land beside the import.
+TRAFFIC_RATE, TRAFFIC_SECONDS = 150.0, 3.0
+WIDTH = 160  # columns at least, so that links stay whole
 
 OUTCOMES = """
 select outcome, records
@@ -90,7 +95,7 @@ limit 5
 
 @click.command()
 def demo() -> None:
-    """Start everything, import the sample tickets, wait until the marts are published, and show them."""
+    """Start everything, import the sample, add live traffic, wait until the marts are published, and show them."""
     from ops.cli.up import bring_up
     from ops.stack import layout, postgres
 
@@ -104,6 +109,7 @@ def demo() -> None:
     stack = layout.load(run_directory)
     assert stack is not None  # noqa: S101 - bring_up has prepared it
     import_sample(stack)
+    add_traffic(stack)
     wait_until_published(stack)
     show(stack)
     click.echo(f"\nThis took {time.monotonic() - began:.0f} s.")
@@ -116,11 +122,47 @@ def import_sample(stack: "Stack") -> None:
         end.write_text(datetime.now(UTC).isoformat(timespec="seconds"))
     click.echo(f"importing {SAMPLE.relative_to(settings.PROJECT_DIRECTORY)} into the enrichment store")
     rejects = str(stack.run_directory / "demo.rejects.csv")
-    command = [str(Path(sys.executable).with_name("cx")), "import", str(SAMPLE), "--map", "sample", "--allow-rejects"]
+    command = [str(Path(sys.executable).with_name("cx")), "import", str(SAMPLE), "--map", "sample", "--allow-rejects", "--json"]
     command += ["--end", end.read_text(), "--rejects", rejects]
-    done = subprocess.run(command, check=False, env={**os.environ, **stack.settings()})
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, env={**os.environ, **stack.settings()})
     if done.returncode:
         sys.exit(done.returncode)
+    click.echo("\n".join(f"  {line}" for line in import_lines(json.loads(done.stdout))))
+
+
+def import_lines(report: dict[str, Any]) -> list[str]:
+    """What the import did, from the report of `cx import --json`, in one line or two."""
+    same = report["unchanged"] + report["older"]
+    lines = [f"{report['read']:,} rows read: {report['written']:,} written, {same:,} in the store already or older than it"]
+    if report["rejected"]:
+        lines.append(f"{report['rejected']:,} rows could not be read, as intended: they are in {report['rejects_file']}")
+    return lines
+
+
+def add_traffic(stack: "Stack") -> None:
+    """A few seconds of what an enrichment product does all day: duplicates, versions that come late, deletes."""
+    from connectors.simulation.run import simulate
+    from connectors.simulation.world import World
+    from connectors.simulation.writer import StoreUnavailable, Writer
+
+    click.echo(f"simulating {TRAFFIC_SECONDS:g} s of live traffic, as `cx simulate` does")
+    world = World(Random(SystemRandom().random()), run=f"demo{int(time.time()):x}")  # noqa: S311 - made-up data
+    try:
+        writer = Writer(stack.server.url("store"))
+        try:
+            tally = simulate(world, writer, TRAFFIC_RATE, TRAFFIC_SECONDS)
+        finally:
+            writer.close()
+    except StoreUnavailable as error:
+        click.echo(f"cx demo: the enrichment store: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)
+    click.echo("  " + traffic_line(tally))
+
+
+def traffic_line(tally: "Tally") -> str:
+    """How many events of which kind, the most frequent first."""
+    kinds = ", ".join(f"{count:,} {kind.replace('_', '-')}" for kind, count in tally.by_kind.most_common())
+    return f"{tally.total:,} events: {kinds}"
 
 
 def wait_until_published(stack: "Stack") -> None:
@@ -176,7 +218,7 @@ def table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Non
     for place, name in enumerate(columns):
         sample = rows[0][place] if rows else ""
         is_link = str(sample).startswith("http")
-        drawn.add_column(name, justify="left" if isinstance(sample, str) else "right", no_wrap=is_link, overflow="fold")
+        drawn.add_column(name, justify="left" if isinstance(sample, str) else "right", no_wrap=is_link or place == 0, overflow="fold")
     for row in rows:
         drawn.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row))
     click.echo(f"\n{title}")
