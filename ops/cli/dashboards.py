@@ -22,6 +22,7 @@ def start() -> None:
     chosen = settings.load().require("bi_url")
     run_directory = Path(chosen.run_directory).resolve()
     try:
+        server.require_marts(chosen.bi_url)
         install.install(click.echo)
         here = place.prepare(run_directory)
         server.start(here, chosen.bi_url, click.echo)

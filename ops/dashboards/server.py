@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psycopg
 
 from ops.dashboards.install import DashboardsError, python
 from ops.dashboards.place import ASSETS, PROGRAMS, Place
@@ -38,6 +39,19 @@ def start(place: Place, bi_url: str, say: Callable[[str], None]) -> None:
         say("starting Superset")
         _spawn(place, bi_url)
     _wait_until_it_answers(place)
+
+
+def require_marts(bi_url: str) -> None:
+    """Raise DashboardsError with what to do when the warehouse does not answer, or nothing was published yet."""
+    try:
+        with psycopg.connect(bi_url, connect_timeout=5) as connection:
+            published = connection.execute("select to_regclass('marts.fct_ticket_signals') is not null").fetchone()
+    except psycopg.Error as error:
+        raise DashboardsError(
+            f"the warehouse does not answer ({' '.join(str(error).split())}): `make demo` or `cx up`"
+        ) from error
+    if published != (True,):
+        raise DashboardsError("nothing was published yet: import tickets (`make demo` does) and see `cx status`")
 
 
 def stop(run_directory: Path) -> bool:
