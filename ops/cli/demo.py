@@ -217,8 +217,8 @@ def table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Non
     drawn = Table()
     for place, name in enumerate(columns):
         sample = rows[0][place] if rows else ""
-        is_link = str(sample).startswith("http")
-        drawn.add_column(name, justify="left" if isinstance(sample, str) else "right", no_wrap=is_link or place == 0, overflow="fold")
+        stays_whole = place == 0 or str(sample).startswith("http")
+        drawn.add_column(name, justify="left" if isinstance(sample, str) else "right", no_wrap=stays_whole, overflow="fold")
     for row in rows:
         drawn.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row))
     click.echo(f"\n{title}")
