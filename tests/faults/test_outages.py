@@ -54,7 +54,7 @@ def test_the_stream_waits_for_room_on_a_full_disk(line: Line) -> None:
     """
     line.warehouse("create sequence public.refusals")
     line.warehouse(
-        "create function public.refuse() returns trigger language plpgsql as $$ begin perform nextval('public.refusals');"
+        "create function public.refuse() returns trigger language plpgsql security definer as $$ begin perform nextval('public.refusals');"
         " raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$"
     )
     line.warehouse(f"create trigger full_disk before insert on {HISTORY} for each statement execute function public.refuse()")
@@ -84,9 +84,9 @@ def test_a_deadlock_is_tried_again(line: Line) -> None:
 
 @pytest.mark.ci
 def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
-    """A statement time-out of the warehouse's owner cancels batch after batch behind a lock; when it is gone they land."""
+    """A statement time-out of the worker's role cancels batch after batch behind a lock; when it is gone they land."""
     line.stack.stop("worker")
-    line.warehouse("alter role cx in database warehouse set statement_timeout = '300ms'")
+    line.warehouse("alter role cx_worker in database warehouse set statement_timeout = '300ms'")
     line.stack.start("worker")
     with psycopg.connect(line.stack.warehouse_url) as holder:
         holder.execute(f"lock table {LATEST} in access exclusive mode")
@@ -98,7 +98,7 @@ def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
             return len(attempts) >= 3
 
         wait_until(tried_again, what="three attempts")
-    line.warehouse("alter role cx in database warehouse reset statement_timeout")
+    line.warehouse("alter role cx_worker in database warehouse reset statement_timeout")
     assert_caught_up(line)
 
 
