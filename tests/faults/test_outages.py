@@ -54,7 +54,8 @@ def test_the_stream_waits_for_room_on_a_full_disk(line: Line) -> None:
     """
     line.warehouse("create sequence public.refusals")
     line.warehouse(
-        "create function public.refuse() returns trigger language plpgsql security definer as $$ begin perform nextval('public.refusals');"
+        "create function public.refuse() returns trigger language plpgsql security definer as $$ begin"
+        " perform nextval('public.refusals');"
         " raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$"
     )
     line.warehouse(f"create trigger full_disk before insert on {HISTORY} for each statement execute function public.refuse()")
