@@ -25,7 +25,7 @@ update landing.dead_letters set
     status = :status, status_reason = :reason, status_at = clock_timestamp(),
     source_system = coalesce(source_system, :source_system),
     ticket_id = coalesce(ticket_id, :ticket_id),
-    source_positions = coalesce(source_positions, array_remove(array[cast(:position as bigint)], null))
+    source_positions = coalesce(source_positions, array_remove(array[cast(:position as numeric)], null))
 where dead_letter_id = :dead_letter_id and status <> 'erased'
 """)
 

@@ -16,6 +16,7 @@ from ops.reconcile.relations import Relation, expressions, history
 from ops.reconcile.settled import NotSettled, store_position
 from ops.reconcile.side import Identity, Side, Token, batches, column_types, connect
 from ops.reconcile.verdicts import DIFFERENCES, Evidence, Kind, Verdict, judge
+from stream.core.positions import reached
 
 ROUNDS = 4
 MOST_CANDIDATES = 100_000
@@ -190,7 +191,7 @@ def _evidence(sides: Sides, identities: list[Identity], before: dict[Identity, T
             before.get(identity),
             landed.get(identity),
             row,
-            position,
+            reached(position),
             evidence.content_hash(sides.relation.table, row.values) if row else None,
             versions.get(identity, ()),
             letters.get(identity, ()),

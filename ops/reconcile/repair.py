@@ -17,6 +17,7 @@ from ops.reconcile.settled import store_position
 from ops.reconcile.side import Identity, batches, columns_of
 from ops.reconcile.verdicts import Kind, Verdict
 from stream.core.batch import divide
+from stream.core.positions import reached
 from stream.core.records import Deletion, RawRecord
 from stream.edges.warehouse.landing import Warehouse
 from stream.worker import read_policy
@@ -31,6 +32,10 @@ TOMBSTONES = f"select array[source_system, ticket_id], deleted_position from lan
 AUDIT = """
 insert into ops.repairs (table_name, identity, action, idempotency_key, version, content_hash, source_positions, reason)
 values (%(table)s, %(identity)s, %(action)s, %(key)s, %(version)s, %(hash)s, %(positions)s, %(reason)s)
+"""
+MARK = """
+insert into enrichment.cdc_heartbeat (id, beat_at) values (1, clock_timestamp())
+on conflict (id) do update set beat_at = excluded.beat_at
 """
 REBUILD = """
 insert into landing.ticket_signals ({columns})
@@ -61,8 +66,9 @@ def repair(sides: Sides, verdicts: Sequence[Verdict], may_end: Callable[[Identit
     take_out = _take_out_tickets if sides.is_versioned else _void_rows
     for some in batches(reread + extra):
         done.taken_out += take_out(sides, some)
-    position = store_position(sides.store.connection)
-    # Looked for after the position was taken: what is not there now had no life that reached beyond it.
+    position = reached(store_position(sides.store.connection))
+    # From this commit on every change has a later position. What is not there after it had no life beyond the position.
+    sides.store.connection.execute(MARK)
     returned = sides.store.tokens(extra).keys()
     reread, extra = reread + sorted(returned), sorted(set(extra) - returned)
     _end_lives(sides, extra, position)
@@ -79,7 +85,7 @@ def _take_out_tickets(sides: Sides, identities: list[Identity]) -> int:
     with warehouse.transaction():
         warehouse.execute(LOCK)
         # Nothing lands now, so no landed row can rightly be ahead of this position.
-        position = store_position(sides.store.connection)
+        position = reached(store_position(sides.store.connection))
         store = {identity: row.values for identity, row in sides.store.rows(identities).items()}
         plans = [plan(case) for case in _cases(warehouse, identities, store, position)]
         for one in plans:
@@ -94,7 +100,7 @@ def _cases(
     keys = [values["idempotency_key"] for values in store.values() if values["idempotency_key"]]
     latest = {one.identity: one for one in _landed(warehouse, "ticket_signals", ASKED, asked)}
     versions = _landed(warehouse, "ticket_signal_versions", f"{ASKED} or idempotency_key = any(%s::text[])", [*asked, keys])
-    ended = {tuple(identity): end for identity, end in warehouse.execute(TOMBSTONES, asked)}
+    ended = {tuple(identity): int(end) for identity, end in warehouse.execute(TOMBSTONES, asked)}
     cases = []
     for identity in identities:
         values = store.get(identity, {})
@@ -109,10 +115,10 @@ def _landed(warehouse: psycopg.Connection[Any], table: str, condition: str, para
     return [_landed_version(json.loads(values, parse_float=Decimal), stored, positions) for values, stored, positions in found]
 
 
-def _landed_version(values: dict[str, Any], stored: bytes, positions: list[int]) -> LandedVersion:
+def _landed_version(values: dict[str, Any], stored: bytes, positions: list[Decimal]) -> LandedVersion:
     identity = (values["source_system"], values["ticket_id"])
     recomputed = content_hash("ticket_signals", values)
-    return LandedVersion(identity, values["idempotency_key"], values["version"], stored, recomputed, tuple(positions))
+    return LandedVersion(identity, values["idempotency_key"], values["version"], stored, recomputed, tuple(map(int, positions)))
 
 
 def _carry_out(warehouse: psycopg.Connection[Any], one: Plan) -> None:
@@ -144,7 +150,7 @@ def _void_rows(sides: Sides, identities: list[Identity]) -> int:
     key, table, warehouse = sides.relation.identity[0], sides.relation.table, sides.warehouse.connection
     with warehouse.transaction():
         warehouse.execute(LOCK)
-        position = store_position(sides.store.connection)
+        position = reached(store_position(sides.store.connection))
         voided = warehouse.execute(
             f"""update landing.{table} set content_hash = 'voided'::bytea, source_position = least(source_position, %s)
                 where {key} = any(%s) and not is_deleted returning {key}""".encode(),

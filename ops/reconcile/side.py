@@ -66,7 +66,10 @@ class Side:
         text = queries.landed_rows(self.expressions, self.positions).encode()
         return {
             tuple(identity): FullRow(
-                Token(row_hash, transaction), dict(zip(self.expressions.columns, hashes, strict=True)), _decoded(values), position
+                Token(row_hash, transaction),
+                dict(zip(self.expressions.columns, hashes, strict=True)),
+                _decoded(values),
+                int(position),
             )
             for some in batches(identities)
             for identity, row_hash, transaction, hashes, values, position in self.connection.execute(text, columns_of(some))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from stream.core.contract.rows import TicketSignal
 from stream.core.envelope import READ
+from stream.core.positions import as_sequence
 from stream.core.reasons import REMEDIES, Reason
 from stream.core.records import Rejection
 from stream.core.tickets import NewVersion, signal_of
@@ -128,8 +129,8 @@ def displaced_letter(row: Mapping[str, Any], positions: tuple[int, ...], topic: 
 def envelope_around(row: Mapping[str, Any], position: int) -> bytes:
     """A record value that decodes to the stored row again. `custom_metrics` must be JSON text."""
     after = {name: _plain(value) for name, value in row.items() if name in SIGNAL_FIELDS}
-    sequence = msgspec.json.encode([None, str(position)]).decode()
-    return msgspec.json.encode({"op": READ, "before": None, "after": after, "source": {"sequence": sequence}})
+    source = {"sequence": as_sequence(position)}
+    return msgspec.json.encode({"op": READ, "before": None, "after": after, "source": source})
 
 
 def _plain(value: object) -> object:

@@ -1,27 +1,48 @@
-"""Where in the source a record stands: one number that grows with the store's log."""
+"""Where in the source a record stands: one number that grows in the order in which transactions were committed.
+
+A change's own LSN does not do: a delete may be written early and committed late, after a snapshot read that did not see
+it, and would then seem older than the read. `source.sequence` (`["<last commit>","<this>"]`) has both numbers that do:
+the commit before the record's transaction, and its place since. Together they make one position of 128 bits.
+"""
 
 import msgspec
 
 _SEQUENCE = msgspec.json.Decoder(tuple[str | None, str | None])
-MAX_POSITION = 2**63 - 1
+_LSN_BITS = 64
 
 
 def source_position(sequence: str | None, lsn: int | None) -> int | None:
-    """The second number of `source.sequence` (`["<last commit>","<this>"]`), else the lsn, else None.
+    """The position of a record, or None when it has none.
 
-    Incremental-snapshot reads have no lsn, but always a sequence.
+    Incremental-snapshot reads have no lsn, but always a sequence; rows of a first snapshot have no last commit, and
+    stand where the snapshot was taken.
     """
-    position = _second(sequence) if sequence else None
-    position = lsn if position is None else position
-    return position if position is not None and 0 < position <= MAX_POSITION else None
-
-
-def _second(sequence: str) -> int | None:
-    digits = sequence[sequence.rfind(",") + 2 : -2]  # as Debezium writes it
-    if 0 < len(digits) < 20 and digits.isascii() and digits.isdigit():
-        return int(digits)
-    try:
-        second = _SEQUENCE.decode(sequence)[1]
-    except msgspec.DecodeError:
+    committed, this = _numbers(sequence) if sequence else (None, None)
+    this = lsn if this is None else this
+    if this is None or not 0 < this < 1 << _LSN_BITS:
         return None
-    return int(second) if second is not None and second.isascii() and second.isdigit() and len(second) < 20 else None
+    return (this if committed is None else committed) << _LSN_BITS | this
+
+
+def as_sequence(position: int) -> str:
+    """The `source.sequence` that has this position."""
+    committed, this = divmod(position, 1 << _LSN_BITS)
+    return msgspec.json.encode([str(committed), str(this)]).decode()
+
+
+def reached(lsn: int) -> int:
+    """A position at or after every change that was committed when the store's log stood here."""
+    return lsn << _LSN_BITS | lsn
+
+
+def _numbers(sequence: str) -> tuple[int | None, int | None]:
+    try:
+        committed, this = _SEQUENCE.decode(sequence)
+    except msgspec.DecodeError:
+        return None, None
+    return _number(committed), _number(this)
+
+
+def _number(digits: str | None) -> int | None:
+    """An LSN as Debezium writes it: decimal, below 2^64."""
+    return int(digits) if digits and len(digits) < 20 and digits.isascii() and digits.isdigit() else None

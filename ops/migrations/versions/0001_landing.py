@@ -29,7 +29,7 @@ SIGNAL_COLUMNS = """
     version bigint not null,
     updated_at timestamptz,
     content_hash bytea not null,
-    source_positions bigint[] not null,
+    source_positions numeric(39)[] not null,
     kafka_partition integer not null,
     kafka_offset bigint not null,
     store_committed_at timestamptz,
@@ -40,7 +40,7 @@ SIGNAL_COLUMNS = """
 
 LANDED = """
     content_hash bytea not null,
-    source_position bigint not null,
+    source_position numeric(39) not null,
     is_deleted boolean not null default false,
     landed_at timestamptz not null default clock_timestamp(),
     landed_xid xid8 not null default pg_current_xact_id()
@@ -61,7 +61,7 @@ comment on table landing.ticket_signals is 'One row per living ticket: its lates
 create table landing.deleted_tickets (
     source_system text not null,
     ticket_id text not null,
-    deleted_position bigint not null,
+    deleted_position numeric(39) not null,
     deleted_at timestamptz,
     landed_at timestamptz not null default clock_timestamp(),
     landed_xid xid8 not null default pg_current_xact_id(),
@@ -102,7 +102,7 @@ create table landing.dead_letters (
     idempotency_key text,
     version bigint,
     content_hash bytea,
-    source_positions bigint[],
+    source_positions numeric(39)[],
     topic text not null,
     kafka_partition integer not null,
     kafka_offset bigint not null,

@@ -58,7 +58,7 @@ create table ops.repairs (
     idempotency_key text,
     version bigint,
     content_hash bytea,
-    source_positions bigint[],
+    source_positions numeric(39)[],
     reason text not null
 );
 create index on ops.repairs (table_name, identity);

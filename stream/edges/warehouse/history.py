@@ -25,7 +25,7 @@ where excluded.version > latest.version
 """)
 
 _NEW_POSITIONS = """(
-    select key, cast(positions as bigint[]) as positions
+    select key, cast(positions as numeric[]) as positions
     from unnest(cast(:keys as text[]), cast(:positions as text[])) as seen (key, positions)
 ) as seen"""
 
@@ -39,7 +39,7 @@ where stored.idempotency_key = seen.key
 )
 
 STAGED_POSITIONS = text("""
-update pg_temp.staged as stored set source_positions = cast(seen.positions as bigint[])
+update pg_temp.staged as stored set source_positions = cast(seen.positions as numeric[])
 from unnest(cast(:places as integer[]), cast(:positions as text[])) as seen (place, positions)
 where stored.place = seen.place
 """)

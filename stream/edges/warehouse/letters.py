@@ -72,7 +72,7 @@ where fingerprint = any(:fingerprints)
 """)
 
 SET_POSITIONS = text("""
-update landing.dead_letters as letter set source_positions = cast(:positions as bigint[]), last_seen_at = clock_timestamp(),
+update landing.dead_letters as letter set source_positions = cast(:positions as numeric[]), last_seen_at = clock_timestamp(),
     times_seen = letter.times_seen + 1
 where letter.fingerprint = :fingerprint
 """)

@@ -42,7 +42,7 @@ UPSERT = {table: _upsert(table) for table in _TABLES}
 def read_known(connection: Connection, table: str, keys: list[str]) -> dict[str, Standing]:
     """What is known of these rows."""
     rows = read(connection, KNOWN[table], {"keys": array_literal(keys)})
-    return {key: Standing(position, content_hash) for key, position, content_hash in rows}
+    return {key: Standing(int(position), content_hash) for key, position, content_hash in rows}
 
 
 def write_lookups(connection: Connection, table: str, fold: LookupFold) -> None:

@@ -94,13 +94,13 @@ def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> Tic
         signal, ticket = signal_of(by_place[place]), ticket_of(by_place[place])
         if version is not None:
             key = signal.idempotency_key
-            state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
+            state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(map(int, positions)))
         if held_by is not None:
             state.taken[ticket, signal.version] = held_by
         if latest is not None:
             state.latest[ticket] = latest
         if ended is not None:
-            state.ended[ticket] = ended
+            state.ended[ticket] = int(ended)
     if connection.scalar(ANY_CONFLICT):
         state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED)}
     return state
@@ -116,14 +116,14 @@ def read_component(connection: Connection, tickets: Collection[Ticket], keys: Co
         parameters = {**tickets_parameters(component.tickets), "keys": array_literal(known_keys)}
         for query, found in ((STANDING, component.standing), (CONFLICTS, component.conflicts)):
             for key, content_hash, system, ticket_id, version, positions in read(connection, query, parameters):
-                candidate = Candidate(key, content_hash, (system, ticket_id), version, tuple(positions))
+                candidate = Candidate(key, content_hash, (system, ticket_id), version, tuple(map(int, positions)))
                 found[candidate.id] = candidate
                 component.tickets.add(candidate.ticket)
                 known_keys.add(key)
         if size == (len(component.tickets), len(known_keys)):
             break
     for system, ticket_id, position in read(connection, ENDED, tickets_parameters(component.tickets)):
-        component.ended[system, ticket_id] = position
+        component.ended[system, ticket_id] = int(position)
     return component
 
 

@@ -38,7 +38,7 @@ def origin_columns() -> list[Column[object]]:
     """Where a version came from."""
     return [
         Column("content_hash", LargeBinary, nullable=False),
-        Column("source_positions", ARRAY(BigInteger), nullable=False),
+        Column("source_positions", ARRAY(Numeric(39)), nullable=False),
         Column("kafka_partition", BigInteger, nullable=False),
         Column("kafka_offset", BigInteger, nullable=False),
         _moment("store_committed_at"),

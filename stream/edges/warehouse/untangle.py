@@ -27,7 +27,7 @@ where version.idempotency_key = any(cast(:keys as text[]))
 TOMBSTONES = text("""
 insert into landing.deleted_tickets as known (source_system, ticket_id, deleted_position, deleted_at)
 select * from unnest(
-    cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:positions as bigint[]), cast(:moments as timestamptz[])
+    cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:positions as numeric[]), cast(:moments as timestamptz[])
 )
 on conflict (source_system, ticket_id) do update set
     deleted_position = excluded.deleted_position, deleted_at = excluded.deleted_at,

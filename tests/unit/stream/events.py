@@ -35,7 +35,7 @@ def signal(ticket: str = "t1", version: int = 1, **changed: Any) -> dict[str, An
 
 def envelope(after: object, position: int, op: str = "u", before: object = None, **source: Any) -> dict[str, Any]:
     """The envelope around a row."""
-    origin = {"ts_ms": 1793520000000, "sequence": json.dumps([None, str(position)]), "lsn": position, "table": "x", **source}
+    origin = {"ts_ms": 1793520000000, "sequence": json.dumps(["0", str(position)]), "lsn": position, "table": "x", **source}
     return {"before": before, "after": after, "op": op, "ts_ms": 1793520000100, "source": origin, "transaction": None}
 
 

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stream.core.contract.rows import MAX_RECORD_BYTES
 from stream.core.decode import decode
 from stream.core.drift import Action, Kind, PolicyError, column_differences, parse_policy
 from stream.core.envelope import SENTINEL
+from stream.core.positions import as_sequence, reached, source_position
 from stream.core.reasons import REMEDIES, Reason
 from stream.core.records import Change, Decoded, Deletion, NoEffect, RawRecord, Rejection
 from stream.core.tickets import signal_of
@@ -52,9 +53,28 @@ def test_a_read_without_lsn_has_the_position_of_its_sequence() -> None:
 
 
 def test_the_lsn_stands_in_for_a_missing_sequence() -> None:
-    """Without source.sequence the lsn is the position."""
-    assert change(record(envelope(signal(), 42, sequence=None))).position == 42
-    assert change(record(envelope(signal(), 42, sequence='["9",null]'))).position == 42
+    """Without the second number of source.sequence the lsn stands in; without the first, a record stands where it was read."""
+    assert change(record(envelope(signal(), 42, sequence=None))).position == reached(42)
+    assert change(record(envelope(signal(), 42, sequence='["9",null]'))).position == source_position('["9","42"]', None)
+
+
+def test_a_change_stands_where_it_was_committed() -> None:
+    """A delete written before a snapshot read and committed after it is later; so is the next change of one transaction."""
+    read, late_delete, next_change = (source_position(one, None) for one in ('["100","150"]', '["200","120"]', '["200","121"]'))
+
+    assert read is not None
+    assert late_delete is not None
+    assert next_change is not None
+    assert read < late_delete < next_change
+
+
+@given(st.integers(1, 2**127))
+def test_a_position_is_the_position_of_its_sequence(position: int) -> None:
+    """What is written into a letter's record decodes to the position it had."""
+    assume(position % 2**64)
+    assume(position >> 64 < 10**19 and position % 2**64 < 10**19)
+
+    assert source_position(as_sequence(position), None) == position
 
 
 def test_a_delete_names_the_ticket_and_the_position() -> None:
