@@ -102,6 +102,7 @@ def delete_some(line: Line, first: int) -> None:
         line.delete(f"bulk-{number}")
 
 
+@pytest.mark.ci
 def test_a_snapshot_read_beside_an_uncommitted_delete_does_not_bring_the_ticket_back(line: Line) -> None:
     """F18: the delete was written to the log before the read, and committed behind it; the ticket must stay deleted.
 

@@ -103,7 +103,6 @@ def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
     assert_caught_up(line)
 
 
-@pytest.mark.ci
 def test_the_worker_survives_a_restart_of_the_warehouse(line: Line) -> None:
     """PostgreSQL is killed just after a burst; store and warehouse recover; nothing committed in the store is missing."""
     write(line, "killed")

@@ -19,7 +19,6 @@ def renewed(line: Line) -> None:
     line.renew()
 
 
-@pytest.mark.ci
 def test_a_lost_slot_stops_the_capture_loudly_until_a_new_snapshot_closes_the_gap(line: Line) -> None:
     """F9: nothing flows and an alert fires when the slot is gone; after the documented backfill every living ticket is right.
 
@@ -49,7 +48,6 @@ def test_an_invalidated_slot_is_as_loud_as_a_lost_one(line: Line) -> None:
     assert_backfill_closes_the_gap(line)
 
 
-@pytest.mark.ci
 def test_a_slot_ahead_of_the_stored_offset_is_refused(line: Line) -> None:
     """F10: after pg_replication_slot_advance the connector fails instead of going on behind a silent gap.
 
