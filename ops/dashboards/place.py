@@ -58,7 +58,7 @@ class Place:
 def prepare(run_directory: Path) -> Place:
     """The place in this run directory; what is not chosen yet is chosen and written down."""
     file = run_directory / "superset" / "login.env"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = read_env_file(file)
     place = Place(
         run_directory=run_directory,

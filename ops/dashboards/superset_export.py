@@ -57,7 +57,8 @@ def settle_dashboard(dashboard: dict[str, Any], numbers: dict[str, int]) -> None
         if isinstance(component, dict) and component.get("type") == "CHART":
             component["meta"]["chartId"] = numbers[component["meta"]["uuid"]]
     metadata = dashboard["metadata"]
-    metadata["chart_configuration"] = {}
+    # Colours that viewing a dashboard works out, and charts that a filter reaches, are found again at the next look.
+    metadata.update(chart_configuration={}, map_label_colors={}, shared_label_colors=[], color_scheme_domain=[])
     metadata["global_chart_configuration"] = {"scope": {"rootPath": ["ROOT_ID"], "excluded": []}, "chartsInScope": []}
     for chosen in metadata.get("native_filter_configuration", []):
         chosen.update(chartsInScope=[], tabsInScope=[])

@@ -75,6 +75,17 @@ class Page:
         )
         return box[0], box[1]
 
+    def still_place_of(self, element: str, what: str) -> tuple[float, float]:
+        """Centre of an element once it is there and has stopped moving (menus unfold)."""
+        self.wait_for(f"({element}).getBoundingClientRect().width > 0", what, 20)
+        places = [self.place_of(element)]
+        deadline = time.monotonic() + 20
+        while len(places) < 4 or len(set(places[-4:])) > 1:
+            assert time.monotonic() < deadline, f"{what} keeps moving"
+            time.sleep(0.15)
+            places.append(self.place_of(element))
+        return places[-1]
+
     def type_text(self, text: str) -> None:
         """Type into what has the focus."""
         self.call("Input.insertText", text=text)

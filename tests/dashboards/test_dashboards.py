@@ -92,21 +92,26 @@ def test_a_driver_leads_to_its_tickets_and_a_ticket_to_its_evidence(
     screen.page.come_back()
 
 
-def test_a_cell_of_the_heat_map_opens_the_tickets_behind_it(screen: Screen, chart_counts: dict[str, int], pictures: Path) -> None:
-    """A right click on a cell offers "Drill to detail", which lists tickets."""
+def test_a_cell_of_the_heat_map_leads_to_its_tickets(
+    screen: Screen, chart_counts: dict[str, int], bi: psycopg.Connection, pictures: Path
+) -> None:
+    """A right click on a cell, "Drill to detail by all", lists exactly the tickets of that driver and day."""
     screen.open("driver-sentiment", chart_counts["driver-sentiment"])
-    x, y = screen.page.place_of(f"{element(HEAT)}.querySelector('canvas')")
+    chart = element(HEAT)
+    driver = screen.page.evaluate(f"[...{chart}.querySelectorAll('tbody tr:nth-child(2) th')].at(-1).innerText.trim()")
+    days = "select distinct signal_date from marts.fct_ticket_signals where signal_date > current_date - 28 order by 1"
+    day = bi.execute(days.encode()).fetchall()[4][0]
+    counted = "select to_char(count(*), 'FM999,999') from marts.fct_ticket_signals where driver = %s and signal_date = %s"
+    (tickets,) = bi.execute(counted, [driver, day]).fetchall()[0]
 
-    screen.page.click(x, y, "right")
-    item = "[...document.querySelectorAll('[role=menuitem]')].find(i => i.innerText.trim() === 'Drill to detail')"
-    screen.page.wait_for(item, "the menu of the cell", 20)
-    screen.page.click(*screen.page.place_of(item))
-    screen.page.wait_for(
-        "document.querySelectorAll('[role=dialog] [role=row], [role=dialog] tbody tr').length > 5", "tickets", 60
-    )
-    screen.photograph(pictures / "drill-to-detail.png")
-
-    assert "Ticket" in screen.page.evaluate("document.querySelector('[role=dialog]').innerText")
+    cell = f"{chart}.querySelector('tbody tr:nth-child(2) td:nth-of-type(5)')"
+    screen.page.click(*screen.page.place_of(cell), button="right")
+    for entry in ("Drill to detail by", "Drill to detail by all"):
+        items = f"[...document.querySelectorAll('[role=menuitem]')].filter(item => item.innerText.trim() === '{entry}')"
+        screen.page.click(*screen.page.still_place_of(f"{items}.at(-1)", f"{entry} in the menu"))
+    rows = f"document.querySelector('[role=dialog]').innerText.includes('{tickets} row')"
+    screen.page.wait_for(rows, f"{tickets} tickets of {driver} on {day}", 60)
+    screen.photograph(pictures / "drill-from-a-cell.png")
 
 
 def test_no_chart_errs_or_mixes_while_the_marts_move(
