@@ -37,6 +37,9 @@ def settled(files: dict[str, str]) -> dict[str, Any]:
     for path, asset in assets.items():
         if path.startswith("databases/"):
             asset["sqlalchemy_uri"] = ADDRESS
+        if path.startswith("datasets/"):
+            asset["columns"].sort(key=lambda column: column["column_name"])
+            asset["metrics"].sort(key=lambda metric: metric["metric_name"])
         if path.startswith("charts/"):
             settle_chart(asset)
         if path.startswith("dashboards/"):
