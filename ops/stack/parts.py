@@ -67,14 +67,15 @@ def _postgres(stack: Stack) -> Part:
         command=lambda: postgres.command(stack.server),
         prepare=lambda: postgres.initialise(stack.server),
         is_ready=lambda: postgres.is_ready(stack.server),
-        settle=lambda: _bring_schemas_up_to_date(stack),
+        settle=lambda: bring_schemas_up_to_date(stack),
         run_as=postgres.run_as(),
         # SIGINT is PostgreSQL's fast stop: open sessions end, committed work stays.
         stop_signal=signal.SIGINT,
     )
 
 
-def _bring_schemas_up_to_date(stack: Stack) -> None:
+def bring_schemas_up_to_date(stack: Stack) -> None:
+    """Make databases, tables and roles as this version needs them. Running it again changes nothing."""
     postgres.ensure_databases(stack.server, ["store", "warehouse"])
     store, warehouse = stack.server.url("store"), stack.server.url("warehouse")
     migrate.upgrade(store, migrate.STORE_MIGRATIONS)

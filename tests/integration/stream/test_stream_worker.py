@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops import migrate
+from ops.stack.parts import bring_schemas_up_to_date
 from stream.worker import WorkerSettings, run
 from tests.conftest import free_port, wait_until
 from tests.faults import topics
@@ -43,7 +43,7 @@ def clean(broker: RunningStack) -> RunningStack:
         for schema in ("landing", "ops", "staging", "intermediate", "build", "marts", "public"):
             connection.execute(f"drop schema if exists {schema} cascade")  # type: ignore[arg-type]
         connection.execute("create schema public")
-    migrate.upgrade(broker.warehouse_url, migrate.WAREHOUSE_MIGRATIONS)
+    bring_schemas_up_to_date(broker.layout)
     return broker
 
 
