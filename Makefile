@@ -36,7 +36,8 @@ lint: setup-tests ## Style, types and import rules
 	cd dbt_project && ../.venv/bin/sqlfluff lint --processes 2 models tests analyses
 
 test: lint ## Everything that runs with each change: lint, unit, integration, end to end, the quick fault tests
-	.venv/bin/pytest -q tests/unit tests/integration tests/e2e
+	.venv/bin/pytest -q tests/unit tests/integration
+	.venv/bin/pytest -q tests/e2e
 	.venv/bin/pytest -q tests/faults -m ci
 
 test-faults: setup-tests ## All fault tests (long)

@@ -19,7 +19,7 @@ from tests.judge import Verdict, judge, partition_offsets
 from tests.stack_fixture import RunningStack
 
 JOURNAL = Path(__file__).parent.parent / "journal.sql"
-LANDING = "ticket_signal_versions, ticket_signals, deleted_tickets, tag_taxonomy, accounts, dead_letters, consumed_records"
+LANDING = "ticket_signal_versions, ticket_signals, deleted_tickets, tag_taxonomy, accounts, dead_letters, consumed_records, schema_drifts"
 OUTCOMES = ("applied", "duplicate", "stale", "conflict", "rejected", "deleted")
 GROUP = "cx-signals"
 
