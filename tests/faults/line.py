@@ -19,7 +19,16 @@ from tests.judge import Verdict, judge, partition_offsets
 from tests.stack_fixture import RunningStack
 
 JOURNAL = Path(__file__).parent.parent / "journal.sql"
-LANDING = "ticket_signal_versions, ticket_signals, deleted_tickets, tag_taxonomy, accounts, dead_letters, consumed_records, schema_drifts"
+LANDING = (
+    "ticket_signal_versions",
+    "ticket_signals",
+    "deleted_tickets",
+    "tag_taxonomy",
+    "accounts",
+    "dead_letters",
+    "consumed_records",
+    "schema_drifts",
+)
 OUTCOMES = ("applied", "duplicate", "stale", "conflict", "rejected", "deleted")
 GROUP = "cx-signals"
 
@@ -164,7 +173,7 @@ class Line:
         self.wait_until_captured()
         self.store("delete from enrichment.accounts")  # the mark itself; landing keeps no trace of it
         topics.empty(self.stack.kafka_bootstrap, *topics.CAPTURED)
-        self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING.split(", ")) + ", ops.alert_outbox")
+        self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING) + ", ops.alert_outbox")
         self.store("truncate judge.journal")
         self.foreign.clear()
         self.stack.start("worker")
