@@ -68,7 +68,7 @@ async def _send(producer: AIOKafkaProducer, letter: Letter, payload: bytes | Non
     origin = f"{letter.topic}[{letter.partition}]@{letter.offset}"
     headers = [("reason", letter.reason.encode()), ("origin", origin.encode())]
     try:
-        return await producer.send(TOPIC, payload, key=letter.key, headers=headers)
+        return await producer.send(TOPIC, payload or b"", key=letter.key, headers=headers)
     except MessageSizeTooLargeError:
         headers.append(("payload", b"only in landing.dead_letters"))
-        return await producer.send(TOPIC, None, key=letter.key, headers=headers)
+        return await producer.send(TOPIC, b"", key=letter.key, headers=headers)

@@ -95,10 +95,11 @@ class Unpublished(NamedTuple):
     payload: bytes | None
 
 
+# A letter that was erased before it was sent has nothing left to say.
 UNPUBLISHED = text("""
 select dead_letter_id, reason, topic, kafka_partition, kafka_offset, record_key, payload
 from landing.dead_letters
-where published_at is null
+where published_at is null and status <> 'erased'
 order by dead_letter_id
 limit :most
 """)

@@ -202,6 +202,13 @@ def test_a_delete_erases(warehouse: Warehouse, query: Query, warehouse_url: str)
     assert {("erased",)} == set(query("select status from landing.dead_letters"))
 
 
+def test_an_erased_letter_is_not_sent_to_the_topic(warehouse: Warehouse) -> None:
+    """A letter whose ticket was deleted before it was sent has neither key nor payload; the living ones are still to be sent."""
+    land(warehouse, changed(signal(sentiment="mixed"), 10), changed(signal("t2", sentiment="mixed"), 11), deleted("t1", 20))
+
+    assert [one.payload is not None for one in warehouse.unpublished_letters()] == [True]
+
+
 def test_a_recreated_ticket_starts_anew(warehouse: Warehouse, query: Query) -> None:
     """Events after the delete are a new life, whose versions may start lower."""
     land(warehouse, changed(signal(version=7), 10), deleted("t1", 20), changed(signal(version=1), 30))
