@@ -206,7 +206,7 @@ def test_an_erased_letter_is_not_sent_to_the_topic(warehouse: Warehouse) -> None
     """A letter whose ticket was deleted before it was sent has neither key nor payload; the living ones are still to be sent."""
     land(warehouse, changed(signal(sentiment="mixed"), 10), changed(signal("t2", sentiment="mixed"), 11), deleted("t1", 20))
 
-    assert [one.payload is not None for one in warehouse.unpublished_letters()] == [True]
+    assert [one.payload is not None for one in warehouse.unpublished_letters(most=9)] == [True]
 
 
 def test_a_recreated_ticket_starts_anew(warehouse: Warehouse, query: Query) -> None:
