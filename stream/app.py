@@ -29,7 +29,8 @@ class AppSettings:
     instance: str | None = None  # static membership: the name under which a restarted worker gets its partitions back
     max_records: int = 5_000  # per fetch, and so per transaction
     max_fetch_bytes: int = 4_000_000  # per partition; a single larger record still comes through
-    session_timeout_seconds: float = 10.0
+    session_timeout_seconds: float = 30.0  # a named worker restarts within it: no rebalance
+    heartbeat_seconds: float = 2.5  # how soon a member hears of a rebalance
     commit_interval_seconds: float = 0.5
 
 
@@ -61,7 +62,7 @@ def create_app(settings: AppSettings, pipeline: Pipeline, on_failure: Callable[[
         consumer_max_fetch_size=settings.max_fetch_bytes,
         broker_max_poll_records=settings.max_records,
         broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / 4,
+        broker_heartbeat_interval=settings.heartbeat_seconds,
         broker_commit_interval=settings.commit_interval_seconds,
         broker_commit_every=None,
         stream_buffer_maxsize=2,  # fetches waiting while one is landed: bounded memory, and backpressure
