@@ -18,13 +18,14 @@ SECRET_VARIABLES = (
     "CX_BUILDER_URL",
     "CX_PUBLISHER_URL",
     "CX_NOTIFIER_URL",
+    "CX_OUTBOUND_URL",
     "CX_CDC_PASSWORD",
     "CX_BI_PASSWORD",
     "CX_SLACK_WEBHOOK_URL",
     "CX_FLAG_SECRET",
 )
 
-ROLE_VARIABLES = ("CX_WORKER_URL", "CX_BUILDER_URL", "CX_PUBLISHER_URL", "CX_NOTIFIER_URL")
+ROLE_VARIABLES = ("CX_WORKER_URL", "CX_BUILDER_URL", "CX_PUBLISHER_URL", "CX_NOTIFIER_URL", "CX_OUTBOUND_URL")
 
 
 class SettingsError(Exception):
@@ -43,6 +44,7 @@ class Settings:
     builder_url: str = ""  # as the role that dbt builds the candidates with
     publisher_url: str = ""  # as the role of `cx publish`
     notifier_url: str = ""  # as the role of `cx alerts serve`
+    outbound_url: str = ""  # as the role of `cx outbound`
     cdc_password: str = ""  # what `cx prepare` gives role cx_capture; Connect reads it as CX_CDC_PASSWORD too
     bi_password: str = ""  # what `cx prepare` gives role bi_reader
     kafka_bootstrap: str = ""  # host:port[,host:port]
@@ -56,10 +58,12 @@ class Settings:
     worker_metrics_port: str = "0"  # 0: a free port, written to .run/stack.env by `cx up`
     publisher_metrics_port: str = "0"
     supervisor_metrics_port: str = "0"
-    metrics_bind: str = "127.0.0.1"  # address that worker and publisher answer /metrics on
+    outbound_metrics_port: str = "0"
+    metrics_bind: str = "127.0.0.1"  # address that worker, publisher and outbound answer /metrics on
+    crm: str = ""  # path of a CRM file like connectors/outbound/crm/example.yml; empty: no CRM is told anything
     objectives: str = ""  # path of an objectives file; empty: ops/objectives/objectives.yml
     worker_patience_seconds: str = "120"  # a worker that lands nothing for so long while records wait ends itself; at least 20
-    failpoint: str = ""  # a place of stream/failpoints.py at which the worker kills itself or hangs; for fault tests
+    failpoint: str = ""  # a place at which worker or outbound kill themselves (or the worker hangs); for fault tests
     consumer_group: str = "cx-signals"
     publish_every_seconds: str = "2"
     publish_policy: str = ""  # path of the policy file; empty: expectations/policy.yml

@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "report": "ops.cli.report:report",
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
+    "outbound": "ops.cli.outbound:outbound",
     "dashboards": "ops.cli.dashboards:dashboards",
 }
 

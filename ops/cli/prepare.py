@@ -48,7 +48,7 @@ def _make_roles(chosen: settings.Settings) -> None:
 
     from ops.stack import roles
 
-    urls = (chosen.worker_url, chosen.builder_url, chosen.publisher_url, chosen.notifier_url)
+    urls = (chosen.worker_url, chosen.builder_url, chosen.publisher_url, chosen.notifier_url, chosen.outbound_url)
     addresses = dict(zip(roles.WAREHOUSE_ROLES, urls, strict=True))
     if not any(addresses.values()):
         click.echo("warehouse: CX_WORKER_URL and the like are not set: every process connects as the owner")
@@ -59,4 +59,4 @@ def _make_roles(chosen: settings.Settings) -> None:
     roles.ensure_workers(
         chosen.warehouse_url, {role: unquote(urlsplit(address).password or "") for role, address in addresses.items()}
     )
-    click.echo("warehouse: roles cx_worker, cx_builder, cx_publisher and cx_notifier are there")
+    click.echo("warehouse: roles cx_worker, cx_builder, cx_publisher, cx_notifier and cx_outbound are there")

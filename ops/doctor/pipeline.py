@@ -47,6 +47,8 @@ def _topic(topic: Topic, facts: TopicFacts | None) -> Check:
         )
         return Check(name, False, f"{facts.partitions} partitions, {topic.partitions} are agreed", remedy)
     policy = facts.configuration.get("cleanup.policy", "")
+    if topic.is_compacted:
+        return _compacted(topic, facts, policy)
     retention = int(facts.configuration.get("retention.ms", "-1"))
     mend = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config "
     if policy != "delete":
@@ -56,6 +58,19 @@ def _topic(topic: Topic, facts: TopicFacts | None) -> Check:
         return Check(name, False, f"kept for {retention / DAY_MS:g} days, {topic.retention_days} are agreed", remedy)
     kept = "for ever" if retention < 0 else f"for {retention / DAY_MS:g} days"
     return Check(name, True, f"{facts.partitions} partitions, kept {kept}")
+
+
+def _compacted(topic: Topic, facts: TopicFacts, policy: str) -> Check:
+    """The newest record of each ticket stays, and what was deleted goes in time."""
+    name = f"kafka: topic {topic.name}"
+    mend = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config "
+    if policy != "compact":
+        return Check(name, False, f"cleanup.policy {policy}: the state of old tickets is lost", f"{mend}cleanup.policy=compact")
+    longest = topic.retention_days * DAY_MS
+    if int(facts.configuration.get("max.compaction.lag.ms", 2**63 - 1)) > longest:
+        found = f"erased tickets may be read for longer than {topic.retention_days} days"
+        return Check(name, False, found, f"{mend}max.compaction.lag.ms={longest}")
+    return Check(name, True, f"{facts.partitions} partitions, the newest record of each ticket")
 
 
 def connect_checks(facts: ConnectFacts) -> Iterator[Check]:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from ops.doctor.pipeline import PLUGIN, ConnectFacts, TopicFacts
 
-ASKED = {"cleanup.policy", "retention.ms"}
+ASKED = {"cleanup.policy", "retention.ms", "max.compaction.lag.ms"}
 
 
 class NoAnswer(Exception):

@@ -38,6 +38,7 @@ class Stack:
     metrics_port: int
     publisher_metrics_port: int
     supervisor_metrics_port: int
+    outbound_metrics_port: int
     flag_port: int
     superuser_password: str
     capture_password: str
@@ -82,11 +83,13 @@ class Stack:
             "CX_BUILDER_URL": self.role_url("cx_builder"),
             "CX_PUBLISHER_URL": self.role_url("cx_publisher"),
             "CX_NOTIFIER_URL": self.role_url("cx_notifier"),
+            "CX_OUTBOUND_URL": self.role_url("cx_outbound"),
             "CX_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "CX_CONNECT_URL": self.connect_url,
             "CX_WORKER_METRICS_PORT": str(self.metrics_port),
             "CX_PUBLISHER_METRICS_PORT": str(self.publisher_metrics_port),
             "CX_SUPERVISOR_METRICS_PORT": str(self.supervisor_metrics_port),
+            "CX_OUTBOUND_METRICS_PORT": str(self.outbound_metrics_port),
             "CX_FLAG_URL": f"http://127.0.0.1:{self.flag_port}",
             "CX_FLAG_SECRET": self.flag_secret,
         }
@@ -148,6 +151,7 @@ def _from_kept(run_directory: Path, kept: dict[str, str]) -> Stack:
         metrics_port=int(kept["metrics_port"]),
         publisher_metrics_port=int(kept["publisher_metrics_port"]),
         supervisor_metrics_port=int(kept["supervisor_metrics_port"]),
+        outbound_metrics_port=int(kept["outbound_metrics_port"]),
         flag_port=int(kept["flag_port"]),
         superuser_password=kept["superuser_password"],
         capture_password=kept["capture_password"],

@@ -19,12 +19,13 @@ from ops.stack.layout import Stack
 
 RECONCILE_EVERY_SECONDS = "900"
 # The reconciler compares as the owner: it reads both databases whole.
-ROLES = {"worker": "cx_worker", "publisher": "cx_publisher", "notifier": "cx_notifier"}
-NEEDS = {"worker": ("postgres", "kafka"), "reconciler": ("postgres", "kafka", "connect")}
+ROLES = {"worker": "cx_worker", "publisher": "cx_publisher", "notifier": "cx_notifier", "outbound": "cx_outbound"}
+NEEDS = {"worker": ("postgres", "kafka"), "outbound": ("postgres", "kafka"), "reconciler": ("postgres", "kafka", "connect")}
 OWN_COMMANDS = {
     "worker": ("worker", "--instance", "supervised"),
     "publisher": ("publish", "--watch"),
     "notifier": ("alerts", "serve"),
+    "outbound": ("outbound",),
     "reconciler": ("reconcile", "--every", RECONCILE_EVERY_SECONDS),
 }
 

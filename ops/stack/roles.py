@@ -5,6 +5,7 @@ cx_worker     writes schema landing, adds to ops.alert_outbox             (cx wo
 cx_builder    owns staging, intermediate and build, reads landing         (dbt)
 cx_publisher  owns marts, reads the candidates, keeps the gate's memory   (cx publish)
 cx_notifier   keeps incidents and letters                                 (cx alerts serve; it measures the objectives)
+cx_outbound   reads what leaves, keeps what was told to whom              (cx outbound)
 bi_reader     reads marts                                                 (dashboards)
 
 The owner of the databases migrates, reconciles and replays: `cx up`, `cx prepare` and the commands of on-call.
@@ -69,6 +70,18 @@ grant insert, update, delete on
     to cx_notifier;
 """
 
+# Exactly what the projections name (connectors/outbound/contract): the quote cannot be read, so it cannot leave.
+OUTBOUND_GRANTS = """
+grant usage on schema landing, ops to cx_outbound;
+grant select (
+    event_id, occurred_at, source_system, ticket_id, account_id, sentiment, sentiment_score, churn_risk, effort, raw_tags,
+    canonical_tag, driver, custom_metrics, evidence_url, idempotency_key, version, kafka_offset, landed_at, landed_xid
+) on landing.ticket_signals, landing.ticket_signal_versions to cx_outbound;
+grant select (source_system, ticket_id, deleted_position, landed_at, landed_xid) on landing.deleted_tickets to cx_outbound;
+grant select, insert, update on ops.outbound_relay, ops.crm_tickets, ops.crm_accounts to cx_outbound;
+grant insert on ops.alert_outbox to cx_outbound;
+"""
+
 # A warehouse that the owner built and published before has its tables handed over.
 OWNERS = {"staging": "cx_builder", "intermediate": "cx_builder", "build": "cx_builder", "marts": "cx_publisher"}
 TABLES_OF_OTHERS = """
@@ -80,7 +93,7 @@ where
     and relation.relowner <> %(owner)s::regrole
 """
 
-WAREHOUSE_ROLES = ("cx_worker", "cx_builder", "cx_publisher", "cx_notifier")
+WAREHOUSE_ROLES = ("cx_worker", "cx_builder", "cx_publisher", "cx_notifier", "cx_outbound")
 
 
 def ensure_capture(store_url: str, password: str) -> None:
@@ -107,7 +120,7 @@ def ensure_workers(warehouse_url: str, passwords: Mapping[str, str]) -> None:
         for role in WAREHOUSE_ROLES:
             _ensure_login(connection, role, passwords[role])
         connection.execute("grant cx_builder, cx_publisher to current_user")
-        for grants in (WORKER_GRANTS, BUILDER_GRANTS, PUBLISHER_GRANTS, NOTIFIER_GRANTS):
+        for grants in (WORKER_GRANTS, BUILDER_GRANTS, PUBLISHER_GRANTS, NOTIFIER_GRANTS, OUTBOUND_GRANTS):
             connection.execute(grants.encode())
         for schema, owner in OWNERS.items():
             _hand_over(connection, schema, owner)

@@ -162,6 +162,7 @@ def endpoints(settings: Settings) -> dict[str, str]:
         "CX_WORKER_METRICS_PORT": settings.worker_metrics_port,
         "CX_PUBLISHER_METRICS_PORT": settings.publisher_metrics_port,
         "CX_SUPERVISOR_METRICS_PORT": settings.supervisor_metrics_port,
+        "CX_OUTBOUND_METRICS_PORT": settings.outbound_metrics_port,
     }
     return {name: masked(address) for name, address in addresses.items()}
 

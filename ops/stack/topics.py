@@ -18,18 +18,26 @@ class TopicError(Exception):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic that is deleted by age, never compacted: every version of a ticket counts."""
+    """A topic that is deleted by age, so that every version of a ticket counts; or compacted: the newest of each ticket stays.
+
+    A compacted topic forgets what was replaced or deleted, and the mark that it was deleted, after `retention_days`.
+    """
 
     name: str
     partitions: int
     retention_days: int
+    is_compacted: bool = False
 
     def configuration(self) -> dict[str, str]:
-        return {
-            "cleanup.policy": "delete",
-            "retention.ms": str(self.retention_days * DAY_MS),
-            "max.message.bytes": str(LARGEST_RECORD_BYTES),
+        age = str(self.retention_days * DAY_MS)
+        kept = {"cleanup.policy": "delete", "retention.ms": age}
+        compacted = {
+            "cleanup.policy": "compact",
+            "delete.retention.ms": age,
+            "max.compaction.lag.ms": age,
+            "segment.ms": str(DAY_MS),  # the segment being written is never compacted
         }
+        return {**(compacted if self.is_compacted else kept), "max.message.bytes": str(LARGEST_RECORD_BYTES)}
 
 
 TOPICS = (
@@ -43,7 +51,12 @@ TOPICS = (
     Topic("__debezium-heartbeat.cx", partitions=1, retention_days=1),
     # Debezium writes its own signals and the watermarks of incremental snapshots here; without it the connector stalls.
     Topic("cx.enrichment.cdc_signal", partitions=1, retention_days=1),
+    # The outbound topics: as many partitions each, so that a ticket is in the same one on all three.
+    Topic("cx.signals.v1", partitions=12, retention_days=7, is_compacted=True),
+    Topic("cx.signals.crm.v1", partitions=12, retention_days=7, is_compacted=True),
+    Topic("cx.signals.ops.v1", partitions=12, retention_days=7, is_compacted=True),
 )
+OUTBOUND = ("cx.signals.v1", "cx.signals.crm.v1", "cx.signals.ops.v1")
 
 # What the worker reads: the tables of the contract, not Debezium's own topics.
 CAPTURED = ("cx.enrichment.ticket_signals", "cx.enrichment.tag_taxonomy", "cx.enrichment.accounts")

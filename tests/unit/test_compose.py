@@ -108,7 +108,7 @@ def test_our_services_run_commands_that_exist_with_variables_that_exist(compose:
     ours = {name: service for name, service in compose["services"].items() if service.get("build") == "."}
     known = {f"CX_{name.upper()}" for name in settings.Settings.__dataclass_fields__}
 
-    assert set(ours) == {"prepare", "worker", "publisher", "reconciler", "notifier"}
+    assert set(ours) == {"prepare", "worker", "publisher", "reconciler", "notifier", "outbound"}
     assert {service["command"][0] for service in ours.values()} <= set(SUBCOMMANDS)
     assert {variable for service in ours.values() for variable in service["environment"]} <= known
 
@@ -117,7 +117,7 @@ def test_every_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
     """Long-running services of ours start after the preparation; everything outside has a health check."""
     services = compose["services"]
 
-    for name in ("worker", "publisher", "reconciler", "notifier"):
+    for name in ("worker", "publisher", "reconciler", "notifier", "outbound"):
         assert services[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
     for name in ("store", "warehouse", "kafka", "connect"):
         assert services[name]["healthcheck"]["test"]

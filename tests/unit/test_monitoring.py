@@ -45,6 +45,7 @@ def test_prometheus_scrapes_the_ports_that_compose_gives() -> None:
     assert targets == {
         f"worker:{environment['CX_WORKER_METRICS_PORT']}",
         f"publisher:{environment['CX_PUBLISHER_METRICS_PORT']}",
+        f"outbound:{environment['CX_OUTBOUND_METRICS_PORT']}",
         f"notifier:{COMPOSE['services']['notifier']['ports'][0].rsplit(':')[-1]}",
     }
     assert environment["CX_METRICS_BIND"] == "0.0.0.0"  # noqa: S104  # inside the network of the containers

@@ -1,0 +1,1 @@
+"""The outbound process: composes the services that carry signals to the systems of action."""

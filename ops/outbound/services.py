@@ -1,0 +1,37 @@
+"""What runs in `cx outbound`. A service is a name and a coroutine that works until its event is set."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from connectors.outbound.contract import projection
+from connectors.outbound.relay.metrics import Metrics
+from connectors.outbound.relay.relay import Relay
+from connectors.outbound.relay.topics import Topics
+from ops.outbound.failpoints import failing
+from ops.settings import Settings
+
+
+class Service(NamedTuple):
+    """One of the services; `run` returns when the event is set, and raises only what a restart may mend."""
+
+    name: str
+    run: Callable[[asyncio.Event], Awaitable[None]]
+
+
+def services(settings: Settings, registry: CollectorRegistry) -> list[Service]:
+    """Every service that this installation needs; those without a configuration are left out."""
+    return [_relay(settings, registry)]
+
+
+def _relay(settings: Settings, registry: CollectorRegistry) -> Service:
+    topics = Topics(settings.kafka_bootstrap)
+    relay = Relay(warehouse_url(settings), topics, projection.shipped(), Metrics(registry), failing(settings.failpoint, "relay"))
+    return Service("relay", relay.run)
+
+
+def warehouse_url(settings: Settings) -> str:
+    """The warehouse, as the role of this process when there is one."""
+    return settings.outbound_url or settings.warehouse_url
