@@ -40,6 +40,40 @@ def outbound(context: click.Context) -> None:
 
 
 @outbound.command()
+@click.option("--retry", is_flag=True, help="Send the refused ones again.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def crm(retry: bool, as_json: bool) -> None:
+    """List the accounts whose flags the CRM refuses, and why. Exit code 1 when there are any."""
+    import json
+
+    from ops.outbound import listing
+
+    known = settings.load().require("warehouse_url")
+    refused = listing.refused(known.warehouse_url, retry)
+    if as_json:
+        click.echo(json.dumps(refused, indent=2, default=str))
+    else:
+        lines = [f"{one['account_id']:<24}{one['changed_at']:%Y-%m-%d %H:%M} {one['last_error']}" for one in refused]
+        click.echo("\n".join(lines) if lines else "The CRM refuses nothing.")
+        if retry and refused:
+            click.echo("They are sent again.")
+    sys.exit(BAD_DATA if refused and not retry else 0)
+
+
+@outbound.command()
+@click.option("--yes", is_flag=True, help="Do it.")
+def refill(yes: bool) -> None:
+    """Have the topics told the present state of every ticket again, say after they were made anew."""
+    from ops.outbound import listing
+
+    known = settings.load().require("warehouse_url")
+    if not yes:
+        click.echo("cx outbound refill: one record per ticket goes to every topic; say --yes to do it", err=True)
+        sys.exit(COULD_NOT_RUN)
+    click.echo(f"{listing.refill(known.warehouse_url):,} tickets are told again, by and by.")
+
+
+@outbound.command()
 @click.option("--write", is_flag=True, help="Write the JSON Schemas and the AsyncAPI document; publish new versions.")
 def contract(write: bool) -> None:
     """Check that the published contract is current and breaks no consumer. Exit code 1 when not."""

@@ -44,6 +44,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         row("lag", _lag(facts["lag"], facts["consumer_group"])),
         *(row(name, text) for name, text in _behind(facts["lag"])),
         row("last publish", _publish(facts.get("last_publish"))),
+        row("outbound", _outbound(facts.get("outbound"))),
         row("dead letters", _letters(facts.get("dead_letters"))),
         row("alerts", _alerts(facts.get("alerts"))),
         *(row(f"objective {one['name']}", one["sentence"]) for one in _objectives(facts)),
@@ -116,6 +117,15 @@ def _publish(publish: dict[str, Any] | None) -> str:
     if publish is None:
         return "none yet"
     return f"number {publish['id']}, {publish['seconds_ago']:,.0f} s ago, gate {publish['gate_result']}"
+
+
+def _outbound(outbound: dict[str, Any] | None) -> str:
+    if outbound is None:
+        return "nothing yet"
+    filling = ", first filling under way" if outbound["filling"] else ""
+    waiting, refused = outbound["crm_waiting"], outbound["crm_refused"]
+    crm = f"; CRM: {waiting:,} accounts wait, {refused:,} refused" if waiting or refused else ""
+    return f"{outbound['records']:,} changes told, {outbound['seconds_behind']:,.1f} s behind{filling}{crm}"
 
 
 def _letters(letters: dict[str, Any] | None) -> str:

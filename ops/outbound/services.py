@@ -7,11 +7,14 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry
 
 from connectors.outbound.contract import projection
+from connectors.outbound.crm import configuration
+from connectors.outbound.crm.metrics import Metrics as CrmMetrics
+from connectors.outbound.crm.service import CrmService
 from connectors.outbound.relay.metrics import Metrics
 from connectors.outbound.relay.relay import Relay
 from connectors.outbound.relay.topics import Topics
 from ops.outbound.failpoints import failing
-from ops.settings import Settings
+from ops.settings import Settings, SettingsError, variable
 
 
 class Service(NamedTuple):
@@ -23,13 +26,26 @@ class Service(NamedTuple):
 
 def services(settings: Settings, registry: CollectorRegistry) -> list[Service]:
     """Every service that this installation needs; those without a configuration are left out."""
-    return [_relay(settings, registry)]
+    return [_relay(settings, registry), *_crm(settings, registry)]
 
 
 def _relay(settings: Settings, registry: CollectorRegistry) -> Service:
     topics = Topics(settings.kafka_bootstrap)
     relay = Relay(warehouse_url(settings), topics, projection.shipped(), Metrics(registry), failing(settings.failpoint, "relay"))
     return Service("relay", relay.run)
+
+
+def _crm(settings: Settings, registry: CollectorRegistry) -> list[Service]:
+    """Nothing without a CRM file: then neither Kafka nor the warehouse is asked anything."""
+    if not settings.crm:
+        return []
+    try:
+        crm = configuration.read(settings.crm, variable)
+    except configuration.CrmFileError as error:
+        raise SettingsError(f"CX_CRM: {error}") from error
+    reached = failing(settings.failpoint, "crm")
+    service = CrmService(warehouse_url(settings), settings.kafka_bootstrap, crm, CrmMetrics(registry), reached)
+    return [Service("crm", service.run)]
 
 
 def warehouse_url(settings: Settings) -> str:

@@ -48,6 +48,20 @@ order by opened_at
 limit 5
 """
 CHANNELS = "select channel, state, last_error from ops.alert_channels order by channel"
+OUTBOUND = """
+select
+    relay.records,
+    relay.filling,
+    coalesce(round(extract(epoch from clock_timestamp() - least(
+        (select landed_at from landing.ticket_signal_versions where landed_xid >= pg_snapshot_xmax(relay.seen)
+         order by landed_xid limit 1),
+        (select landed_at from landing.deleted_tickets where landed_xid >= pg_snapshot_xmax(relay.seen)
+         order by landed_xid limit 1)
+    ))::numeric, 1), 0)::float as seconds_behind,
+    (select count(*) from ops.crm_accounts where state = 'waiting') as crm_waiting,
+    (select count(*) from ops.crm_accounts where state = 'refused') as crm_refused
+from ops.outbound_relay as relay
+"""
 SLOT = """
 select
     active,
@@ -65,13 +79,14 @@ AGES_WITHIN_SECONDS = 1.5
 
 
 def warehouse(url: str) -> Facts:
-    """Last publish, last cycle, dead letters by reason, outcomes of consumed records, alerts. Raises psycopg.Error."""
+    """Last publish, last cycle, outbound, dead letters by reason, outcomes of consumed records, alerts. Raises psycopg.Error."""
     with psycopg.connect(url, row_factory=dict_row, **CONNECT_OPTIONS) as connection:  # type: ignore[arg-type]
         letters = {row["reason"]: row["count"] for row in connection.execute(DEAD_LETTERS)}
         return {
             "last_publish": connection.execute(LAST_PUBLISH).fetchone(),
             "last_cycle": connection.execute(LAST_CYCLE).fetchone(),
             "outcomes": connection.execute(OUTCOMES).fetchone(),
+            "outbound": connection.execute(OUTBOUND).fetchone(),
             "dead_letters": {"open": sum(letters.values()), "by_reason": letters},
             "alerts": {
                 **(connection.execute(ALERTS).fetchone() or {}),

@@ -17,6 +17,7 @@ from ops.stack.topics import CAPTURED
 Facts = dict[str, Any]
 LOOK_SECONDS = 6.0
 OUTBOX_PATIENCE_SECONDS = 60.0
+RELAY_PATIENCE_SECONDS = 30.0
 FLAPPING_FAILURES = 3
 UNREADABLE = "unreadable"
 
@@ -89,6 +90,7 @@ def problems(facts: Facts) -> list[str]:
         *_connector_problems(facts["connector"]),
         *_slot_problems(facts["slot"]),
         *_publish_problems(facts.get("last_cycle")),
+        *_outbound_problems(facts.get("outbound")),
         *_alert_problems(facts.get("alerts", {})),
         *_objective_problems(facts.get("objectives", [])),
     ]
@@ -131,6 +133,15 @@ def _publish_problems(cycle: Facts | None) -> list[str]:
     if not cycle or cycle["outcome"] == "published":
         return []
     return [f"the last publish cycle was {cycle['outcome']}: {cycle['message']}".rstrip(": ")]
+
+
+def _outbound_problems(outbound: Facts | None) -> list[str]:
+    if not outbound:
+        return []
+    late, refused = outbound["seconds_behind"], outbound["crm_refused"]
+    behind = f"the outbound topics are {late:,.0f} s behind: is `cx outbound` running, does Kafka answer?"
+    found = [behind] if late > RELAY_PATIENCE_SECONDS and not outbound["filling"] else []
+    return [*found, *([f"the CRM refuses the flags of {refused} accounts: `cx outbound crm` says why"] if refused else [])]
 
 
 def _alert_problems(alerts: Facts) -> list[str]:

@@ -16,6 +16,7 @@ WELL: dict[str, Any] = {
     "slot": {"active": True, "wal_status": "reserved", "unconfirmed_bytes": 0, "retained_bytes": 0, "safe_bytes": None},
     "lag": {"records": 0, "worst": None},
     "last_cycle": {"outcome": "published", "message": ""},
+    "outbound": {"records": 9, "filling": None, "seconds_behind": 0.2, "crm_waiting": 1, "crm_refused": 0},
     "dead_letters": {"open": 3, "by_reason": {"conflict": 3}},
     "objectives": [{"name": "end_to_end_p95", "problem": ""}],
     "alerts": {"oldest_unprocessed_seconds": 0.0, "unprocessed": 0, "critical": [], "channels": []},
@@ -42,6 +43,8 @@ def test_a_running_pipeline_is_well_whatever_its_dead_letters() -> None:
         ({"lag": {"unreadable": "refused"}}, "lag cannot be read: refused"),
         ({"warehouse": {"unreadable": "refused"}}, "warehouse cannot be read: refused"),
         ({"last_cycle": {"outcome": "held", "message": "sentiment missing"}}, "was held: sentiment missing"),
+        ({"outbound": {**WELL["outbound"], "seconds_behind": 31.0}}, "outbound topics are 31 s behind"),
+        ({"outbound": {**WELL["outbound"], "crm_refused": 2}}, "refuses the flags of 2 accounts"),
         ({"alerts": {**WELL["alerts"], "unprocessed": 2, "oldest_unprocessed_seconds": 61.0}}, "2 alerts wait"),
         (
             {"alerts": {**WELL["alerts"], "channels": [{"channel": "a", "state": "broken", "last_error": "410"}]}},
