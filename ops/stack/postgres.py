@@ -78,7 +78,7 @@ def initialise(server: Server) -> None:
         shutil.chown(server.directory, "postgres", "postgres")
         shutil.chown(password_file, "postgres", "postgres")
     command = [programs() / "initdb", "-D", server.data, "-U", "cx", "-A", "scram-sha-256", "--pwfile", password_file,
-               "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]  # fmt: skip
+               "-E", "UTF8", "--locale=C.UTF-8", "--lc-collate=C", "--no-sync"]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, text=True, cwd="/", **run_as())  # type: ignore[call-overload]
 
 

@@ -12,7 +12,7 @@ from stream.edges.warehouse.query import read
 # does not know it yet and the partition's new owner take turns.
 LOCK_ALL = text("select pg_advisory_xact_lock(6231, 0)")
 SHARE_ALL = text("select pg_advisory_xact_lock_shared(6231, 0)")
-LOCK_PARTITION = text("select pg_advisory_xact_lock(hashtextextended(:name, 6231))")
+LOCK_PARTITIONS = text("select pg_advisory_xact_lock(hashtextextended(name, 6231)) from unnest(cast(:names as text[])) as name")
 
 NEXT_OFFSETS = text("select topic, kafka_partition, next_offset from landing.consumed_records where topic = any(:topics)")
 
@@ -30,8 +30,7 @@ on conflict (topic, kafka_partition) do update set
 def lock(connection: Connection, partitions: Collection[Partition], alone: bool) -> None:
     """Take this transaction's locks, in one order for everybody."""
     connection.execute(LOCK_ALL if alone else SHARE_ALL)
-    for topic, partition in sorted(partitions):
-        connection.execute(LOCK_PARTITION, {"name": f"{topic}/{partition}"})
+    connection.execute(LOCK_PARTITIONS, {"names": [f"{topic}/{partition}" for topic, partition in sorted(partitions)]})
 
 
 def next_offsets(connection: Connection, topics: Collection[str]) -> dict[Partition, int]:

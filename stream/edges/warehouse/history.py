@@ -1,24 +1,31 @@
-"""Writing versions and latest rows of untangled tickets from the staged batch."""
+"""Writing versions and latest rows: COPY straight into the history, and from there into the latest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
+from msgspec.structs import astuple
 from sqlalchemy import Connection, text
 
-from stream.core.tickets import Fold
-from stream.edges.warehouse.staging import COLUMNS, STAGED, array_literal, numbers_literal
+from stream.core.records import Change
+from stream.core.tickets import Fold, NewVersion
+from stream.edges.warehouse.literals import COPY_OPTIONS, Row, array_literal, copy_lines, numbers_literal
+from stream.edges.warehouse.query import cursor
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
+COLUMNS = ", ".join(SIGNAL_COLUMNS)
 _SET = ", ".join(f"{column} = excluded.{column}" for column in SIGNAL_COLUMNS if column not in {"source_system", "ticket_id"})
 
-INSERT_VERSIONS = text(f"""
-insert into landing.ticket_signal_versions ({COLUMNS})
-select {STAGED} from pg_temp.staged where place = any(cast(:places as integer[]))
-""")
+# landed_at is given, though it has a default: COPY writes row by row when a default is volatile.
+COPY_VERSIONS = f"copy landing.ticket_signal_versions ({COLUMNS}, landed_at) from stdin {COPY_OPTIONS}"
+_TAGS = SIGNAL_COLUMNS.index("raw_tags")
+NOW = text("select clock_timestamp()")
 
 # The guard keeps the latest the latest even when another transaction wrote a newer version in between.
 UPSERT_LATEST = text(f"""
 insert into landing.ticket_signals as latest ({COLUMNS})
-select {STAGED} from pg_temp.staged where place = any(cast(:places as integer[]))
+select {COLUMNS}
+from landing.ticket_signal_versions
+where landed_xid = pg_current_xact_id() and idempotency_key = any(cast(:keys as text[]))
 on conflict (source_system, ticket_id) do update set {_SET},
     landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 where excluded.version > latest.version
@@ -38,33 +45,38 @@ where stored.idempotency_key = seen.key
     for table in ("ticket_signal_versions", "ticket_signals")
 )
 
-STAGED_POSITIONS = text("""
-update pg_temp.staged as stored set source_positions = cast(seen.positions as numeric[])
-from unnest(cast(:places as integer[]), cast(:positions as text[])) as seen (place, positions)
-where stored.place = seen.place
-""")
 
-
-def write_fold(connection: Connection, fold: Fold, places: Mapping[int, int]) -> None:
-    """Write what untangled tickets' events add. `places` maps id(change) to its place in the batch."""
-    insert_versions(connection, {places[id(new.change)]: new.positions for new in fold.new.values()})
+def write_fold(connection: Connection, fold: Fold) -> None:
+    """Write what untangled tickets' events add."""
+    insert_versions(connection, fold.new.values())
     if fold.latest:
-        latest = numbers_literal(places[id(fold.new[key].change)] for key in fold.latest.values())
-        connection.execute(UPSERT_LATEST, {"places": latest})
+        connection.execute(UPSERT_LATEST, {"keys": array_literal(fold.latest.values())})
     set_positions(connection, fold.seen_again)
 
 
-def insert_versions(connection: Connection, positions: Mapping[int, tuple[int, ...]], always: bool = False) -> None:
-    """Add staged rows to the history: their places, and the positions of each.
+def insert_versions(connection: Connection, versions: Collection[NewVersion]) -> None:
+    """Add versions to the history."""
+    if versions:
+        landed_at = connection.scalar(NOW)
+        with cursor(connection) as own, own.copy(COPY_VERSIONS) as copy:
+            copy.write(copy_lines([version_row(new.change, new.positions, landed_at) for new in versions]))
 
-    A staged row carries its own position; `always` replaces it even by a single one.
-    """
-    repeated = {place: several for place, several in positions.items() if always or len(several) > 1}
-    if repeated:
-        values = {"places": numbers_literal(repeated), "positions": array_literal(map(numbers_literal, repeated.values()))}
-        connection.execute(STAGED_POSITIONS, values)
-    if positions:
-        connection.execute(INSERT_VERSIONS, {"places": numbers_literal(positions)})
+
+def version_row(change: Change, positions: tuple[int, ...], landed_at: datetime) -> Row:
+    """One version as COPY_VERSIONS takes it: the contract's fields in their order, then where it came from."""
+    signal, record = astuple(change.row), change.record
+    return (
+        *signal[:_TAGS],
+        array_literal(signal[_TAGS]),
+        *signal[_TAGS + 1 :],
+        f"\\x{change.content_hash.hex()}",
+        numbers_literal(positions),
+        record.partition,
+        record.offset,
+        change.committed_at,
+        change.captured_at,
+        landed_at,
+    )
 
 
 def set_positions(connection: Connection, positions: Mapping[str, tuple[int, ...]]) -> None:

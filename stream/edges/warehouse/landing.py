@@ -16,7 +16,7 @@ from stream.core.letters import Letter, gather, rejection_letter
 from stream.core.lookups import fold_lookups, lookup_key
 from stream.core.outcomes import Outcome
 from stream.core.records import Difference
-from stream.edges.warehouse import accounting, alerts, breaker, letters, lookups, staging
+from stream.edges.warehouse import accounting, alerts, breaker, letters, lookups, session
 from stream.edges.warehouse.errors import translated
 from stream.edges.warehouse.tickets import TangledError, land_tickets
 
@@ -153,6 +153,6 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _: object) -> None:
-        staging.create_staging(connection)
+        session.prepare(connection)
 
     return engine

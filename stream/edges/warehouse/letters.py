@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from stream.core.letters import Letter, conflict_fingerprint
 from stream.core.lives import Candidate, CandidateId, Ticket
 from stream.core.records import RawRecord
+from stream.edges.warehouse.literals import numbers_literal
 from stream.edges.warehouse.query import cursor, read
-from stream.edges.warehouse.staging import numbers_literal
 from stream.edges.warehouse.state import TICKETS, tickets_parameters
 
 _COLUMNS = [name for name in Letter.__struct_fields__ if name != "fresh"]

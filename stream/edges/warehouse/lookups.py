@@ -7,8 +7,8 @@ from sqlalchemy import Connection, TextClause, text
 from stream.core.contract.rows import IDENTITIES, ROW_TYPES
 from stream.core.lookups import LookupFold, Standing, lookup_values, standing_of
 from stream.core.records import Change, Deletion
+from stream.edges.warehouse.literals import array_literal
 from stream.edges.warehouse.query import read
-from stream.edges.warehouse.staging import array_literal
 
 _TABLES = ("tag_taxonomy", "accounts")
 

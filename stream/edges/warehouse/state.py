@@ -1,6 +1,6 @@
 """What the warehouse knows about a batch: read in one query for the common case, by closure for tangled tickets."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -8,12 +8,17 @@ from stream.core.lives import Candidate, Ticket
 from stream.core.records import Change
 from stream.core.tangles import Component
 from stream.core.tickets import TicketState, signal_of, ticket_of
+from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.query import read
-from stream.edges.warehouse.staging import array_literal
 
-KNOWN = text("""
+ASKED = """unnest(
+    cast(:keys as text[]), cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:versions as bigint[])
+) with ordinality as asked (idempotency_key, source_system, ticket_id, version, number)"""
+
+# No version stands above a ticket's latest: there is no holder to look for, and null finds none without looking.
+KNOWN = text(f"""
 select
-    staged.place,
+    asked.number,
     known.content_hash,
     known.source_system,
     known.ticket_id,
@@ -22,18 +27,18 @@ select
     holder.idempotency_key as held_by,
     latest.version as latest_version,
     ended.deleted_position
-from pg_temp.staged
+from {ASKED}
 left join landing.ticket_signal_versions as known using (idempotency_key)
+left join landing.ticket_signals as latest
+    on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
 left join landing.ticket_signal_versions as holder
     on
-        staged.source_system = holder.source_system
-        and staged.ticket_id = holder.ticket_id
-        and staged.version = holder.version
-        and staged.idempotency_key <> holder.idempotency_key
-left join landing.ticket_signals as latest
-    on staged.source_system = latest.source_system and staged.ticket_id = latest.ticket_id
+        asked.source_system = holder.source_system
+        and asked.ticket_id = holder.ticket_id
+        and holder.version = case when asked.version <= latest.version then asked.version end
+        and asked.idempotency_key <> holder.idempotency_key
 left join landing.deleted_tickets as ended
-    on staged.source_system = ended.source_system and staged.ticket_id = ended.ticket_id
+    on asked.source_system = ended.source_system and asked.ticket_id = ended.ticket_id
 where
     known.version is not null
     or holder.version is not null
@@ -41,14 +46,14 @@ where
     or ended.deleted_position is not null
 """)
 
-CONTESTED = text("""
-select staged.source_system, staged.ticket_id
-from pg_temp.staged
+CONTESTED = text(f"""
+select asked.source_system, asked.ticket_id
+from {ASKED}
 inner join landing.dead_letters as letter using (idempotency_key)
 where letter.reason = 'conflict' and letter.status = 'open'
 union
-select staged.source_system, staged.ticket_id
-from pg_temp.staged
+select asked.source_system, asked.ticket_id
+from {ASKED}
 inner join landing.dead_letters as letter using (source_system, ticket_id)
 where letter.reason = 'conflict' and letter.status = 'open'
 """)
@@ -86,12 +91,13 @@ inner join {TICKETS} using (source_system, ticket_id)
 """)
 
 
-def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> TicketState:
-    """What is known about the staged changes' keys and tickets."""
+def read_state(connection: Connection, changes: Sequence[Change]) -> TicketState:
+    """What is known about these changes' keys and tickets."""
     state = TicketState({}, {}, {}, {}, set())
-    by_place = dict(changes)
-    for place, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN):
-        signal, ticket = signal_of(by_place[place]), ticket_of(by_place[place])
+    asked = _asked(changes)
+    for number, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN, asked):
+        change = changes[number - 1]
+        signal, ticket = signal_of(change), ticket_of(change)
         if version is not None:
             key = signal.idempotency_key
             state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(map(int, positions)))
@@ -102,8 +108,19 @@ def read_state(connection: Connection, changes: list[tuple[int, Change]]) -> Tic
         if ended is not None:
             state.ended[ticket] = int(ended)
     if connection.scalar(ANY_CONFLICT):
-        state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED)}
+        state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED, asked)}
     return state
+
+
+def _asked(changes: Sequence[Change]) -> dict[str, str]:
+    """Four parallel arrays for ASKED."""
+    rows = [signal_of(change) for change in changes]
+    return {
+        "keys": array_literal([row.idempotency_key for row in rows]),
+        "source_systems": array_literal([row.source_system for row in rows]),
+        "ticket_ids": array_literal([row.ticket_id for row in rows]),
+        "versions": numbers_literal([row.version for row in rows]),
+    }
 
 
 def read_component(connection: Connection, tickets: Collection[Ticket], keys: Collection[str], batch: list[Change]) -> Component:

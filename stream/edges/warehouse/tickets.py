@@ -1,4 +1,4 @@
-"""The ticket signals of a batch: staged, folded with what the warehouse knows, written."""
+"""The ticket signals of a batch: folded with what the warehouse knows, written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from stream.core.outcomes import Outcome
 from stream.core.records import Change
 from stream.core.tangles import Component, Untangling, untangle
 from stream.core.tickets import fold_tickets, signal_of, tangled_tickets, ticket_of
-from stream.edges.warehouse import history, letters, staging, state
+from stream.edges.warehouse import history, letters, state
 from stream.edges.warehouse.untangle import displaced_rows, write_untangling
 from stream.errors import Misconfigured
 
@@ -42,9 +42,7 @@ def land_tickets(
     if not batch.tickets:
         return landed
     changes = batch.changes
-    places = {id(change): place for place, change in changes}
-    staging.stage(connection, changes)
-    known = state.read_state(connection, changes)
+    known = state.read_state(connection, [change for _, change in changes])
     started = perf_counter()
     tangled = tangled_tickets((one for _, one in batch.tickets), known)
     landed.fold_seconds = perf_counter() - started
@@ -57,11 +55,11 @@ def land_tickets(
         result = untangle([one for one in batch.tickets if ticket_of(one[1]) in tangled], component)
         landed.outcomes.update(result.outcomes)
         landed.conflicts = _conflicts(connection, result, offsets, changes)
-        _write(connection, result, component, places, policy)
+        _write(connection, result, component, policy)
     started = perf_counter()
     fold = fold_tickets([one for one in changes if ticket_of(one[1]) not in tangled], known)
     landed.fold_seconds += perf_counter() - started
-    history.write_fold(connection, fold, places)
+    history.write_fold(connection, fold)
     landed.outcomes.update(fold.outcomes)
     return landed
 
@@ -77,10 +75,8 @@ def _conflicts(
     return written + [conflict_letter(one, int(is_fresh(one.change.record, offsets))) for one in result.conflicts]
 
 
-def _write(
-    connection: Connection, result: Untangling, component: Component, places: Mapping[int, int], policy: DriftPolicy
-) -> None:
-    write_untangling(connection, result, component.tickets, places, _reader(connection, result, policy))
+def _write(connection: Connection, result: Untangling, component: Component, policy: DriftPolicy) -> None:
+    write_untangling(connection, result, component.tickets, _reader(connection, result, policy))
     letters.erase_letters(connection, result.tombstones)
     letters.erase_conflicts(connection, result.conflicts_over)
     letters.resolve_letters(connection, result.freed)

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, text
 from stream.core.lives import Candidate, Ticket
 from stream.core.records import Change
 from stream.core.tangles import Tombstone, Untangling
-from stream.edges.warehouse.history import insert_versions, set_positions
-from stream.edges.warehouse.staging import COLUMNS, array_literal, numbers_literal, stage
+from stream.core.tickets import NewVersion
+from stream.edges.warehouse.history import COLUMNS, insert_versions, set_positions
+from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.state import TICKETS, tickets_parameters
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
@@ -80,21 +81,15 @@ def write_untangling(
     connection: Connection,
     untangling: Untangling,
     tickets: Collection[Ticket],
-    places: Mapping[int, int],
     reread: Callable[[Candidate], Change],
 ) -> None:
-    """Write an untangling's versions, tombstones and latest rows.
-
-    `places` maps id(change) to its place among the staged rows; `reread` gives the change a freed letter holds.
-    """
+    """Write an untangling's versions, tombstones and latest rows. `reread` gives the change a freed letter holds."""
     gone = [*untangling.displaced, *untangling.over]
     if gone:
         connection.execute(DELETE_VERSIONS, {"keys": array_literal(candidate.key for candidate in gone)})
     set_positions(connection, {candidate.key: candidate.positions for candidate in untangling.seen_again})
-    freed = {-1 - number: candidate for number, candidate in enumerate(untangling.freed)}
-    stage(connection, ((place, reread(candidate)) for place, candidate in freed.items()))
-    insert_versions(connection, {place: candidate.positions for place, candidate in freed.items()}, always=True)
-    insert_versions(connection, {places[id(new.change)]: new.positions for new in untangling.new})
+    freed = [NewVersion(reread(candidate), candidate.positions) for candidate in untangling.freed]
+    insert_versions(connection, [*freed, *untangling.new])
     _write_tombstones(connection, untangling.tombstones)
     touched = {candidate.ticket for candidate in gone}
     connection.execute(DELETE_LATEST, tickets_parameters(tickets))

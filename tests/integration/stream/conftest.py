@@ -30,3 +30,11 @@ def query(warehouse_url: str) -> Iterator[Query]:
             return cursor.fetchall() if cursor.description else []
 
         yield run
+
+
+@pytest.fixture
+def server_connection(warehouse_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session with an empty temporary table `copied`."""
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        connection.execute("create temporary table copied (place serial, one text, several text[], number bigint)")
+        yield connection
