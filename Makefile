@@ -43,6 +43,9 @@ test: lint ## Everything that runs with each change: lint, unit, integration, en
 test-faults: setup-tests ## All fault tests (long)
 	.venv/bin/pytest tests/faults
 
+test-deep: setup-tests ## Every property of the stream's rules, 5,000 examples each (long); says how many ran
+	HYPOTHESIS_PROFILE=deep .venv/bin/pytest -q --timeout 3600 --hypothesis-show-statistics tests/unit/stream
+
 test-dashboards: ## Every dashboard in a real browser, on a stack of its own
 	@ops/bootstrap.sh browser
 	.venv/bin/pytest tests/dashboards
