@@ -2,26 +2,21 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from textwrap import shorten
+from dataclasses import dataclass, field, replace
 
 import psycopg
+from aiokafka.errors import KafkaError
 
-from connectors import register
-from ops.stack import background
+from connectors import register, resume
+from ops.stack import background, connector_alert
 from ops.stack.decide import ConnectorAction, ConnectorRecord, decide_connector
 from ops.stack.layout import Stack
 
 LOOK_EVERY_SECONDS = 2.0
-ALERT = """
-insert into ops.alert_outbox (fingerprint, state, severity, owner, summary, details)
-values ('stack:connector', %(state)s, 'critical', 'data-platform', %(summary)s, jsonb_build_object('remedy', %(remedy)s::text))
-"""
 SLOT_IS_LOST = "select 1 from pg_replication_slots where slot_name = 'cx_enrichment' and wal_status = 'lost'"
 LOST_SLOT = register.ConnectorStatus(
     register.RUNNING, (register.FAILED,), "the store gave up the replication slot: it held more log than max_slot_wal_keep_size"
 )
-REMEDY = "Read .run/logs/connect.log and `cx status`. A lost slot needs a backfill; a passing fault needs `cx up` again."
 
 
 @dataclass
@@ -53,7 +48,8 @@ class ConnectorWatch:
             return
         if self._slot_is_lost():
             status = LOST_SLOT
-        record, action = decide_connector(self.record, status.runs, status.has_failed, now)
+        skipped = self._skipped() if status.has_failed else ""
+        record, action = decide_connector(self._remembered(status), status.runs, status.has_failed, now, hopeless=bool(skipped))
         match action:
             case ConnectorAction.RESTART:
                 self.restarts, self.last_trace = self.restarts + 1, status.trace
@@ -61,7 +57,8 @@ class ConnectorWatch:
                 register.restart_failed(self.stack.connect_url)
             case ConnectorAction.GIVE_UP:
                 self.say("the connector keeps failing: it is left as it is, see logs/connect.log")
-                self._alert("firing", f"The connector keeps failing and was not restarted again: {status.trace}")
+                why = skipped or status.trace
+                self._alert("firing", f"The connector keeps failing and was not restarted again: {why}")
             case ConnectorAction.RECOVERED:
                 self.say("the connector runs again")
                 self._alert("ok", "The connector runs again.")
@@ -75,7 +72,23 @@ class ConnectorWatch:
         except psycopg.OperationalError:
             return False
 
+    def _remembered(self, status: register.ConnectorStatus) -> ConnectorRecord:
+        """The record; of a connector that runs, with what people were told, be it before it started or by another supervisor."""
+        if not status.runs:
+            return self.record
+        return replace(self.record, given_up=connector_alert.is_firing(self.stack.server.url("warehouse")))
+
+    def _skipped(self) -> str:
+        """Why a restart would go on behind a gap; empty when it would not, or when that cannot be told now."""
+        try:
+            resume.refuse_gap(self.stack.server.url("store"), self.stack.kafka_bootstrap)
+        except resume.SkippedChangesError as error:
+            return str(error)
+        except (psycopg.Error, KafkaError):
+            return ""
+        return ""
+
     def _alert(self, state: str, summary: str) -> None:
-        values = {"state": state, "summary": shorten(summary, 300, placeholder=" …"), "remedy": REMEDY}
-        with psycopg.connect(self.stack.server.url("warehouse"), connect_timeout=5) as connection:
-            connection.execute(ALERT, values)
+        warehouse = self.stack.server.url("warehouse")
+        if state == "ok" or not connector_alert.is_firing(warehouse):
+            connector_alert.write(warehouse, state, summary)

@@ -184,9 +184,10 @@ CONNECTOR_HEALTHY_SECONDS = 300.0
 
 
 def decide_connector(
-    record: ConnectorRecord, runs: bool, has_failed: bool, now: float
+    record: ConnectorRecord, runs: bool, has_failed: bool, now: float, hopeless: bool = False
 ) -> tuple[ConnectorRecord, ConnectorAction]:
-    """Restart a FAILED task a bounded number of times, each later than the one before; then leave it to a person."""
+    """Restart a FAILED task a bounded number of times, each later than the one before; then, or when a restart would do
+    harm (`hopeless`), leave it to a person."""
     if runs:
         since = now if record.running_since is None else record.running_since
         if record.given_up:
@@ -196,7 +197,7 @@ def decide_connector(
     stopped = replace(record, running_since=None)
     if not has_failed or record.given_up:
         return stopped, ConnectorAction.NOTHING
-    if record.restarts >= CONNECTOR_RESTARTS:
+    if hopeless or record.restarts >= CONNECTOR_RESTARTS:
         return replace(stopped, given_up=True), ConnectorAction.GIVE_UP
     if now - record.tried_at < 2.0**record.restarts:
         return stopped, ConnectorAction.NOTHING

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from connectors import register
+from connectors import register, resume
 from ops import migrate
 from ops.cli import SUBCOMMANDS
 from ops.settings import PROJECT_DIRECTORY, ROLE_VARIABLES
-from ops.stack import kafka, postgres, roles, topics
+from ops.stack import connector_alert, kafka, postgres, roles, topics
 from ops.stack.decide import Limits
 from ops.stack.layout import Stack
 
@@ -101,11 +101,22 @@ def _connect(stack: Stack) -> Part:
         name="connect",
         command=lambda: kafka.connect_command(stack),
         needs=("postgres", "kafka"),
-        prepare=lambda: kafka.prepare_connect(stack),
+        prepare=lambda: _prepare_connect(stack),
         is_ready=lambda: _answers_http(f"{stack.connect_url}/connectors"),
         settle=lambda: _register(stack),
         environment=kafka.capture_environment(stack),
     )
+
+
+def _prepare_connect(stack: Stack) -> None:
+    """Write Connect's configuration. Raises SkippedChangesError, and tells people, when it must not go on where it stopped."""
+    kafka.prepare_connect(stack)
+    try:
+        resume.refuse_gap(stack.server.url("store"), stack.kafka_bootstrap)
+    except resume.SkippedChangesError as error:
+        if not connector_alert.is_firing(stack.server.url("warehouse")):
+            connector_alert.write(stack.server.url("warehouse"), "firing", f"Nothing is captured: {error}")
+        raise
 
 
 def _answers_http(url: str) -> bool:

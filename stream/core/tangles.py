@@ -48,10 +48,17 @@ def untangle(events: list[tuple[int, TicketEvent]], component: Component) -> Unt
     tombstones = _tombstones(events, component.ended)
     ended = {**component.ended, **{ticket: tombstone.position for ticket, tombstone in tombstones.items()}}
     before = {**component.standing, **component.conflicts}
-    after, changes = _with_events(before, events, ended)
-    resolution = resolve(after.values(), ended)
+    living = _living(before, ended)
+    after, changes = _with_events(living, events, ended)
+    over = {one: known for one, known in before.items() if one not in living}
+    resolution = resolve(after.values(), ended)._replace(over=over)
     outcomes = _outcomes(events, component, ended, resolution)
     return _difference(component, resolution, changes, tombstones, outcomes)
+
+
+def _living(candidates: Mapping[CandidateId, Candidate], ended: Mapping[Ticket, int]) -> dict[CandidateId, Candidate]:
+    """Those that some event of the present life made. One whose life is over goes, even when its content is written anew."""
+    return {one: known for one, known in candidates.items() if positions_after(known.positions, ended.get(known.ticket, -1))}
 
 
 def _tombstones(events: Iterable[tuple[int, TicketEvent]], ended: Mapping[Ticket, int]) -> dict[Ticket, Tombstone]:
@@ -93,10 +100,11 @@ def _outcomes(
 ) -> dict[int, Outcome]:
     """One outcome per event, judged against the state after the batch, in the order of the batch."""
     outcomes: dict[int, Outcome] = {}
-    seen = {one for one, known in component.standing.items() if positions_after(known.positions, ended.get(known.ticket, -1))}
+    seen = set(_living(component.standing, ended))
+    known = seen | _living(component.conflicts, ended).keys()
     latest: dict[Ticket, int] = {}
     for candidate in resolution.standing.values():
-        if candidate.id in seen or candidate.id in component.conflicts:
+        if candidate.id in known:
             latest[candidate.ticket] = max(candidate.version, latest.get(candidate.ticket, 0))
     ends = dict(component.ended)
     for place, event in events:
@@ -138,17 +146,18 @@ def _difference(
     tombstones: dict[Ticket, Tombstone],
     outcomes: dict[int, Outcome],
 ) -> Untangling:
-    stood, contested = component.standing, component.conflicts
-    stands, conflicts, over = resolution.standing, resolution.conflicts, resolution.over
+    stands, conflicts, over = resolution
+    stood = {one: known for one, known in component.standing.items() if one not in over}
+    contested = {one: known for one, known in component.conflicts.items() if one not in over}
     return Untangling(
         outcomes=outcomes,
         new=[NewVersion(changes[one], stands[one].positions) for one in stands if one in changes],
         freed=[stands[one] for one in stands if one in contested],
         displaced=[conflicts[one] for one in conflicts if one in stood],
-        over=[over[one] for one in over if one in stood],
+        over=[over[one] for one in over if one in component.standing],
         seen_again=[stands[one] for one in stands if one in stood and stands[one] != stood[one]],
         conflicts=[NewVersion(changes[one], conflicts[one].positions) for one in conflicts if one in changes],
         conflicts_seen_again=[conflicts[one] for one in conflicts if one in contested and conflicts[one] != contested[one]],
-        conflicts_over=[over[one] for one in over if one in contested],
+        conflicts_over=[over[one] for one in over if one in component.conflicts],
         tombstones=tombstones,
     )

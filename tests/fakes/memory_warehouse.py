@@ -21,6 +21,7 @@ class MemoryWarehouse:
     ended: dict[Ticket, int] = field(default_factory=dict)
     lookups: dict[str, dict[str, Standing]] = field(default_factory=lambda: {"tag_taxonomy": {}, "accounts": {}})
     always_untangle: bool = False
+    rows: dict[CandidateId, Change] = field(default_factory=dict)  # the change whose row was written
 
     @property
     def latest(self) -> dict[Ticket, CandidateId]:
@@ -50,10 +51,12 @@ class MemoryWarehouse:
             self.standing |= {one.id: one for one in (*result.seen_again, *result.freed, *map(candidate_of, result.new))}
             self.conflicts |= {one.id: one for one in (*result.displaced, *result.conflicts_seen_again)}
             self.conflicts |= {one.id: one for one in map(candidate_of, result.conflicts)}
+            self.rows |= {candidate_of(one).id: one.change for one in (*result.new, *result.conflicts)}
             self.ended |= {ticket: tombstone.position for ticket, tombstone in result.tombstones.items()}
         simple = [(place, change) for place, change in batch.changes if ticket_of(change) not in tangled]
         fold = fold_tickets(simple, state)
         self.standing |= {one.id: one for one in map(candidate_of, fold.new.values())}
+        self.rows |= {candidate_of(one).id: one.change for one in fold.new.values()}
         for key, positions in fold.seen_again.items():
             known = state.known[key]
             self.standing[known.id] = known._replace(positions=positions)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import httpx
 import psycopg
 
 from connectors import register
+from ops.settings import PROJECT_DIRECTORY
 from tests.conftest import wait_until
 from tests.faults import topics
 from tests.faults.traffic import UPSERT, Row, Traffic, bound
@@ -113,6 +115,7 @@ class Line:
         self.settle()
         verdict = self.verdict(**choices)
         assert verdict.holds, str(verdict)
+        assert any(verdict.counts.values()), "the journal says nothing: there was nothing to judge"
 
     def outcomes(self) -> dict[str, int]:
         """Records per outcome so far, over all partitions."""
@@ -152,14 +155,21 @@ class Line:
         return register.status(self.stack.connect_url)
 
     def capture_anew(self) -> None:
-        """The documented way back after a lost slot: forget the stored offsets, drop what is left of the slot, snapshot anew."""
-        url = f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}"
-        httpx.put(f"{url}/stop").raise_for_status()
-        wait_until(lambda: (status := self.connector()) and status.connector == "STOPPED", what="the connector being stopped")
+        """The documented way back after a lost slot: drop what is left of it, forget the stored offsets, snapshot anew."""
+        if self.connector():
+            self._stop_connector()  # or it would make itself a new slot and go on behind the gap
         self.store("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'cx_enrichment'")
+        wait_until(self.connector, what="Connect being there")
+        self._stop_connector()
+        url = f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}"
         wait_until(lambda: httpx.delete(f"{url}/offsets").is_success, what="the offsets being forgotten")
         httpx.put(f"{url}/resume").raise_for_status()
         register.wait_until_running(self.stack.connect_url)
+        self.stack.wait_until_up("connect")
+
+    def _stop_connector(self) -> None:
+        httpx.put(f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}/stop").raise_for_status()
+        wait_until(lambda: (status := self.connector()) and status.connector == "STOPPED", what="the connector being stopped")
 
     def release(self, part: str) -> None:
         """Let a held part start, whether or not it will come up."""
@@ -174,6 +184,7 @@ class Line:
         self.store("delete from enrichment.accounts")  # the mark itself; landing keeps no trace of it
         topics.empty(self.stack.kafka_bootstrap, *topics.CAPTURED)
         self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING) + ", ops.alert_outbox")
+        self.warehouse("update landing.breaker set is_open = false")
         self.store("truncate judge.journal")
         self.foreign.clear()
         self.stack.start("worker")
@@ -183,6 +194,20 @@ def install_journal(store_url: str) -> None:
     """Begin the journal of a store."""
     with psycopg.connect(store_url) as connection:
         connection.execute(JOURNAL.read_text())
+
+
+@contextmanager
+def another_worker(line: Line, name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One more worker of the same group, killed at the end of the block."""
+    program = PROJECT_DIRECTORY / ".venv" / "bin" / "cx"
+    environment = {**line.stack.environment, "CX_WORKER_METRICS_PORT": "0"}
+    with (line.stack.layout.logs / f"{name}.log").open("ab") as log:
+        worker = subprocess.Popen([program, "worker", "--instance", name, *options], env=environment, stdout=log, stderr=log)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def _execute(url: str, statement: str, parameters: Any) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.faults import topics
-from tests.faults.line import GROUP, Line
+from tests.faults.line import GROUP, Line, another_worker
 from tests.faults.topics import SIGNALS, Written
 from tests.faults.traffic import signal
 
@@ -93,7 +93,7 @@ def broken_records(envelope: dict[str, Any]) -> dict[str, bytes]:
 
 @pytest.mark.ci
 def test_a_flood_of_broken_records_stops_the_worker_instead_of_draining_the_topic(line: Line) -> None:
-    """F14: 200 broken records raise one alert, the worker goes down, and they stay in the topic."""
+    """F14: 200 broken records raise one alert, the worker goes down, and they stay in the topic until they are let through."""
     line.settle()
     line.stack.stop("worker")
     letters = line.warehouse("select count(*) from landing.dead_letters")
@@ -105,8 +105,14 @@ def test_a_flood_of_broken_records_stops_the_worker_instead_of_draining_the_topi
     committed = topics.committed(line.stack.kafka_bootstrap, GROUP)
     waiting = sum(end - committed.get(place, first) for place, (first, end) in line.offsets().items() if place[0] == SIGNALS)
     assert waiting == 200
+
     line.stack.stop("worker")
-    topics.empty(line.stack.kafka_bootstrap, SIGNALS)
+    with another_worker(line, "supervised", "--let-through"):  # in the place of the one that is held
+        line.write(*(signal(f"mended-{number}") for number in range(40)))
+        line.foreign += ["broken_json"] * 200
+        line.assert_right()
+    assert line.alerts("stream:breaker") == ["firing", "ok"]
+    line.stack.start("worker")
 
 
 def inject(line: Line, *records: Written) -> None:

@@ -2,30 +2,12 @@
 
 import random
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from ops.settings import PROJECT_DIRECTORY
 from tests.conftest import wait_until
 from tests.faults import topics
-from tests.faults.line import GROUP, Line
-
-
-@contextmanager
-def another_worker(line: Line, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One more worker of the same group."""
-    program = PROJECT_DIRECTORY / ".venv" / "bin" / "cx"
-    environment = {**line.stack.environment, "CX_WORKER_METRICS_PORT": "0"}
-    with (line.stack.layout.logs / f"{name}.log").open("ab") as log:
-        worker = subprocess.Popen([program, "worker", "--instance", name], env=environment, stdout=log, stderr=log)
-    try:
-        yield worker
-    finally:
-        worker.kill()
-        worker.wait()
+from tests.faults.line import GROUP, Line, another_worker
 
 
 @pytest.mark.ci

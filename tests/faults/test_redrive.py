@@ -58,9 +58,15 @@ def test_a_redrive_cannot_bring_back_a_deleted_ticket(line: Line) -> None:
 
 @pytest.mark.ci
 def test_redrives_leave_the_accounting_right(line: Line) -> None:
-    """Every consumed record is still accounted for: a redrive counts as a redelivery of its offset."""
+    """Every consumed record is still accounted for: a redrive counts as a redelivery of its offset.
+
+    When the store holds the mended rows too, they are duplicates of what was redriven, and the judge has nothing to say.
+    """
     redriven = sum(outcome in ("applied", "duplicate", "stale") for _, outcome in audited(line, "%"))
-    line.settle()
+    before = line.outcomes()["duplicate"]
+    line.write(signal("once"), signal("overtaken"), signal("overtaken", 2))
+    line.assert_right(letters=False)
+    assert line.outcomes()["duplicate"] == before + 3
 
     assert redriven == line.outcomes()["redelivered"] > 0
     sums = "applied + duplicate + stale + conflict + rejected + deleted - redelivered + missing"

@@ -1,5 +1,7 @@
 """The worker dies by kill -9: F3 after the warehouse commit, F4 before it; F21 the group is set back to the first offset."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -42,7 +44,10 @@ def test_records_read_again_after_a_kill_behind_the_commit_have_no_second_effect
 
 @pytest.mark.ci
 def test_nothing_is_lost_when_the_worker_dies_before_the_commit(line: Line) -> None:
-    """F4: a batch that was written but not committed is read again, and so are the records fetched behind it."""
+    """F4: a batch that was written but not committed is read again, and so are the records fetched behind it.
+
+    The worker is held up for four commit intervals before it dies: an offset that moves too early has had time to.
+    """
     line.stack.stop("worker")
     with line.traffic("uncommitted") as traffic:
         traffic.write(300)
@@ -50,7 +55,11 @@ def test_nothing_is_lost_when_the_worker_dies_before_the_commit(line: Line) -> N
     line.wait_until_captured()
     landed = line.outcomes()
     offsets = topics.committed(line.stack.kafka_bootstrap, GROUP)
-    die_at(line, "before_warehouse_commit")
+    with psycopg.connect(line.stack.warehouse_url) as holder:
+        holder.execute("lock table landing.ticket_signal_versions in access exclusive mode")
+        arm(line, "before_warehouse_commit")
+        wait_until(lambda: line.warehouse(HANGS), what="a batch waiting for two seconds")
+    wait_until_dead(line, "before_warehouse_commit")
     assert line.outcomes() == landed
     assert topics.committed(line.stack.kafka_bootstrap, GROUP) == offsets
     line.stack.start("worker")
@@ -96,12 +105,26 @@ def signals(offsets: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
 
 def die_at(line: Line, place: str) -> None:
     """Let the worker run into a failpoint and keep it down."""
-    hold = line.stack.run_directory / "control" / "worker.hold"
-    hold.with_suffix(".env").write_text(f"CX_FAILPOINT={place}")
+    arm(line, place)
+    wait_until_dead(line, place)
+
+
+def arm(line: Line, place: str) -> None:
+    """Let the held worker start with a failpoint."""
+    hold(line).with_suffix(".env").write_text(f"CX_FAILPOINT={place}")
     line.release("worker")
+
+
+def wait_until_dead(line: Line, place: str) -> None:
+    """Return when the worker has died at its failpoint and is kept down."""
     wait_until(lambda: "SIGKILL" in line.stack.part("worker")["last_exit"], 120, f"the worker dying at {place}")
-    hold.touch()
+    hold(line).touch()
     wait_until(lambda: line.stack.part("worker")["phase"] == "stopped", what="the worker being stopped")
+
+
+def hold(line: Line) -> Path:
+    """The file that keeps the worker down."""
+    return line.stack.run_directory / "control" / "worker.hold"
 
 
 def content(line: Line) -> dict[str, set[str]]:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from connectors import resume
 from ops import settings
 from ops.cli import SUBCOMMANDS
 from ops.dashboards import place
@@ -108,8 +109,8 @@ def test_our_services_run_commands_that_exist_with_variables_that_exist(compose:
     ours = {name: service for name, service in compose["services"].items() if service.get("build") == "."}
     known = {f"CX_{name.upper()}" for name in settings.Settings.__dataclass_fields__}
 
-    assert set(ours) == {"prepare", "worker", "publisher", "reconciler", "notifier", "outbound"}
-    assert {service["command"][0] for service in ours.values()} <= set(SUBCOMMANDS)
+    assert set(ours) == {"resume", "prepare", "worker", "publisher", "reconciler", "notifier", "outbound"}
+    assert {service["command"][0] for service in ours.values() if "entrypoint" not in service} <= set(SUBCOMMANDS)
     assert {variable for service in ours.values() for variable in service["environment"]} <= known
 
 
@@ -121,6 +122,8 @@ def test_every_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
         assert services[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
     for name in ("store", "warehouse", "kafka", "connect"):
         assert services[name]["healthcheck"]["test"]
+    assert services["connect"]["depends_on"] == {"resume": {"condition": "service_completed_successfully"}}
+    assert services["resume"]["entrypoint"][-1] == resume.__name__
 
 
 def test_the_image_holds_every_folder_that_runs() -> None:

@@ -143,6 +143,13 @@ def test_a_failed_connector_is_restarted_a_bounded_number_of_times() -> None:
     assert actions.count(ConnectorAction.GIVE_UP) == 1
 
 
+def test_a_connector_that_would_skip_changes_is_not_restarted() -> None:
+    """A hopeless failure is given up at once: a restart would go on behind a gap."""
+    record, action = decide_connector(ConnectorRecord(), runs=False, has_failed=True, now=0.0, hopeless=True)
+
+    assert (action, record.restarts) == (ConnectorAction.GIVE_UP, 0)
+
+
 def test_a_connector_that_runs_again_says_so_once() -> None:
     """After a give-up, the first sight of a running connector is the recovery."""
     given_up = ConnectorRecord(restarts=CONNECTOR_RESTARTS, given_up=True)

@@ -217,6 +217,20 @@ def test_a_recreated_ticket_starts_anew(warehouse: Warehouse, query: Query) -> N
     assert query("select version from landing.ticket_signal_versions") == [(1,)]
 
 
+def test_the_same_content_after_a_delete_is_a_row_of_the_new_life(warehouse: Warehouse, query: Query) -> None:
+    """Delete and rewrite in one batch: version and conflict letter are those of the new life, as if they had come apart."""
+    first = [changed(signal(), 10), changed(signal(driver="Other"), 11)]
+    land(warehouse, *first)
+    later = {"updated_at": "2026-11-02T09:00:00Z"}
+    land(warehouse, deleted("t1", 20), changed(signal(**later), 30), changed(signal(driver="Other", **later), 31), at=2)
+
+    [(moment, offset, positions)] = query("select updated_at, kafka_offset, source_positions from landing.ticket_signals")
+    assert (moment.day, offset, positions) == (2, 3, [30])
+    assert query("select updated_at, kafka_offset from landing.ticket_signal_versions") == [(moment, 3)]
+    [(status, positions, payload)] = query("select status, source_positions, payload from landing.dead_letters")
+    assert (status, positions, b"2026-11-02" in bytes(payload)) == ("open", [31], True)
+
+
 def test_a_replay_changes_nothing(warehouse: Warehouse, query: Query) -> None:
     """Landing the same offsets again leaves every table as it was; the counts say redelivered."""
     records = [*random_records(random.Random(7), 80), record(b"{"), record(b"{")]

@@ -40,6 +40,7 @@ Event = Write | Delete
 positions = st.integers(1, 15)
 writes = st.builds(Write, st.sampled_from(TICKETS), st.sampled_from(KEYS), st.integers(1, 3), st.sampled_from("AB"), positions)
 deletes = st.builds(Delete, st.sampled_from(TICKETS), positions)
+repeated_writes = st.builds(Write, st.just("t1"), st.just("k1"), st.just(1), st.sampled_from("AB"), positions)
 event_lists = st.lists(st.one_of(writes, writes, writes, deletes), max_size=14)
 cuts = st.lists(st.integers(0, 30), max_size=8)
 ROWS: dict[tuple[str, str, int, str], tuple[TicketSignal, bytes]] = {}
@@ -189,3 +190,12 @@ def test_nothing_at_or_before_a_delete_returns(events: list[Event], ticket: str,
 
     left = (*warehouse.standing.values(), *warehouse.conflicts.values())
     assert not any(one.ticket == ("zendesk", ticket) for one in left)
+
+
+@given(st.lists(st.one_of(repeated_writes, repeated_writes, st.builds(Delete, st.just("t1"), positions)), max_size=10), cuts)
+def test_a_row_comes_from_its_present_life(events: list[Event], at: list[int]) -> None:
+    """Consumed in the order of their positions and cut anywhere, every standing row is that of an event after the last delete."""
+    warehouse = landed(sorted(events, key=lambda event: event.position), at)
+
+    for identity, one in (*warehouse.standing.items(), *warehouse.conflicts.items()):
+        assert warehouse.rows[identity].position in one.positions
