@@ -95,7 +95,9 @@ class Pipeline:
         await self._retried(lambda: self._in_thread(lambda: self._land(decoded)))
         self._reached("after_warehouse_commit")
         if self._letters_pending:
+            started = perf_counter()
             await self._retried(self._letterbox.publish_pending)
+            self._observer.took("publish", perf_counter() - started)
             self._letters_pending = False
         self._reached("before_offset_commit")
         self.batches += 1

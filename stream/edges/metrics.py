@@ -15,9 +15,7 @@ STAGE_SECONDS = "cx_stage_seconds"
 LAG_RECORDS = "cx_consumer_lag_records"
 END_TO_END_SECONDS = "cx_end_to_end_seconds"
 RETRIES = "cx_retries"
-LETTERS_PUBLISHED = "cx_dead_letters_published"
 
-STAGES = ("decode", "fold", "write", "commit", "publish")
 MOST_SAMPLES = 100  # end-to-end times observed per batch, evenly spread over it
 _SIZES = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000)
 _TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.line import Line, install_journal
 from tests.stack_fixture import RunningStack, running_stack, tmp_directory
 
-UNCONCERNED = ("publisher", "notifier", "reconciler")  # a repair in the background would hide what is judged here
+UNCONCERNED = ("publisher", "notifier", "outbound", "reconciler")  # a repair in the background would hide what is judged here
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,13 @@
 """The whole cycle with the real dbt project and the real suites."""
 
+import json
+
+from stream.core.batch import divide
+from stream.core.decode import decode
+from stream.edges.warehouse.landing import Warehouse
+from stream.worker import read_policy
 from tests.integration.publish.conftest import HISTORY, RealWarehouse
+from tests.unit.stream.events import RawRecord, changed, deleted, signal
 
 SPOIL = """
 update landing.ticket_signals set
@@ -50,6 +57,46 @@ def test_every_mart_of_the_project_is_published_and_every_check_can_run(real: Re
     assert_marts_equal_candidates(real)
     unreadable = "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'r' and not {}"
     assert real.execute(unreadable.format("has_table_privilege('bi_reader', oid, 'select')")) == []
+
+
+def test_a_delete_erases_every_table_at_the_next_publish(real: RealWarehouse) -> None:
+    """Rule 4: what a ticket said is in landing and marts; after its delete and a publish no table of the warehouse holds it.
+
+    (Its account's id is not its own: the keys that a cycle recomputes are in a working table until the next cycle.)
+    """
+    said = "words-of-one-customer"
+    words = {"evidence_quote": said, "evidence_url": f"https://evidence.example/{said}", "raw_tags": [said]}
+    metrics = {"custom_metrics": json.dumps({"note": said})}
+    stream(real, changed(signal("leaves", **words, **metrics), 10), changed(signal("leaves", 2, **words, **metrics), 11))
+    stream(real, changed(signal("stays"), 12), at=2)
+    assert real.publish().result == "published"
+    published = {"marts.fct_ticket_signals", "marts.fct_ticket_signal_versions", "marts.fct_evidence"}
+    assert published | {"landing.ticket_signals", "landing.ticket_signal_versions"} <= tables_with(real, said)
+
+    stream(real, deleted("leaves", 20), at=3)
+    assert {table for table in tables_with(real, said) if table.startswith("landing.")} == set()
+    assert real.publish().result == "published"
+    assert tables_with(real, said) == set()
+    assert real.execute("select ticket_id from marts.fct_ticket_signals") == [("stays",)]
+
+
+def stream(real: RealWarehouse, *records: RawRecord, at: int = 0) -> None:
+    """Land records at these offsets as the worker does."""
+    policy = read_policy()
+    edge = Warehouse(real.url, policy)
+    edge.land(divide([decode(one._replace(offset=at + place), policy) for place, one in enumerate(records)]))
+    edge.close()
+
+
+def tables_with(real: RealWarehouse, said: str) -> set[str]:
+    """Every table and materialised view of the warehouse in which some row holds these words, as text or as bytes."""
+    relations = real.execute(
+        "select oid::regclass::text from pg_class where relkind in ('r', 'm', 'p') "
+        "and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema', 'pg_toast')"
+    )
+    forms = f"%{said}%", f"%{said.encode().hex()}%"
+    like = "select exists (select from {} as row where row::text like '{}' or row::text like '{}')"
+    return {name for (name,) in relations if real.execute(like.format(name, *forms)) == [(True,)]}
 
 
 def assert_marts_equal_candidates(real: RealWarehouse) -> None:

@@ -117,6 +117,9 @@ def test_a_stopped_worker_has_committed_what_it_landed(clean: RunningStack) -> N
 
     assert next_offsets(clean) == committed(clean)
     assert 'cx_records_total{outcome="applied",table="ticket_signals"} 240.0' in text
+    assert "cx_batch_records_sum 240.0" in text
+    for stage in ("decode", "fold", "write", "commit", "publish"):
+        assert f'cx_stage_seconds_count{{stage="{stage}"}}' in text
 
 
 def test_a_worker_killed_after_the_commit_repeats_and_changes_nothing(clean: RunningStack) -> None:
