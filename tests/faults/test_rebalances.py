@@ -19,8 +19,9 @@ def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) 
     chance = random.Random(17)
     with line.traffic("rebalance") as traffic, traffic.running():
         for turn in range(3):
-            with another_worker(line, f"extra-{turn}-a") as first, another_worker(line, f"extra-{turn}-b") as second:
-                wait_until(lambda: members(line) >= 3, 120, "three workers sharing the partitions")
+            names = f"extra-{turn}-a", f"extra-{turn}-b"
+            with another_worker(line, names[0]) as first, another_worker(line, names[1]) as second:
+                wait_until(lambda: members(line) >= {"supervised", *names}, 120, "three workers sharing the partitions")  # noqa: B023
                 line.wait_for_changes(100)
                 first.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
                 if turn == 1:
@@ -35,6 +36,6 @@ def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) 
     line.wait_until_acknowledged()
 
 
-def members(line: Line) -> int:
-    """Workers that the group's coordinator knows."""
+def members(line: Line) -> set[str]:
+    """Names of the workers that the group's coordinator knows."""
     return topics.members(line.stack.kafka_bootstrap, GROUP)

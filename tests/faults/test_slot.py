@@ -22,7 +22,8 @@ def renewed(line: Line) -> None:
 def test_a_lost_slot_stops_the_capture_loudly_until_a_new_snapshot_closes_the_gap(line: Line) -> None:
     """F9: nothing flows and an alert fires when the slot is gone; after the documented backfill every living ticket is right.
 
-    Guard: snapshot.mode=initial, and the connector watch that gives up after five restarts and alerts.
+    Guards: snapshot.mode=initial, and the connector watch that gives up after five restarts. Seen with when_needed: a new
+    slot and no alert; with a watch that never gives up: restarts and no alert.
     """
     write_before_gap(line)
     line.stack.stop("connect")

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 SIGNALS = "cx.enrichment.ticket_signals"
 ACCOUNTS = "cx.enrichment.accounts"
 CAPTURED = (SIGNALS, "cx.enrichment.tag_taxonomy", ACCOUNTS)
+UUID = "00000000-0000-0000-0000-000000000000"  # a static member's id is its instance's name, a dash and one of these
 LARGEST = 16 * 1024 * 1024
 Result = TypeVar("Result")
 
@@ -74,13 +75,13 @@ def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
     return _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), ask)
 
 
-def members(bootstrap: str, group: str) -> int:
-    """Members of a group that is not rebalancing; 0 while it is."""
+def members(bootstrap: str, group: str) -> set[str]:
+    """Instance names of a group's members, those that died lately included; none while it rebalances."""
 
-    async def ask(admin: AIOKafkaAdminClient) -> int:
+    async def ask(admin: AIOKafkaAdminClient) -> set[str]:
         [answer] = await admin.describe_consumer_groups([group])
         [(_, _, state, _, _, described, *_)] = answer.groups
-        return len(described) if state == "Stable" else 0
+        return {member_id[: -len("-" + UUID)] for member_id, *_ in described} if state == "Stable" else set()
 
     return _with(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap), ask)
 
