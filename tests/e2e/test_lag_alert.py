@@ -32,7 +32,7 @@ def test_lag_is_told_while_the_worker_is_down_and_ends_with_its_return(stack: Ru
 
 def test_lag_in_an_outage_of_the_warehouse_is_told_when_it_is_back_and_ends(stack: RunningStack, tmp_path: Path) -> None:
     """F12: worker and notifier are cut off from the warehouse; when it is back the lag is told, then that it is over."""
-    port, before = stack.layout.postgres_port, told(stack)
+    port = stack.layout.postgres_port
     with Proxy(port) as proxy:
 
         def through(role: str) -> str:
@@ -44,6 +44,8 @@ def test_lag_in_an_outage_of_the_warehouse_is_told_when_it_is_back_and_ends(stac
         stack.start("notifier", CX_WAREHOUSE_URL=through("cx_notifier"), CX_OBJECTIVES=str(impatient(tmp_path)))
         write(stack, "before")
         wait_until(lambda: landed(stack, "before"), what="the stream running through the proxy")
+        wait_until(lambda: told(stack)[-1:] != ["firing"], what="the end of the lag of this restart")
+        before = told(stack)
         proxy.cut()
         write(stack, "meanwhile")
         wait_until(lambda: proxy.refused >= 15, 120, "fifteen attempts, of the worker and of a notifier that looks every 2 s")
