@@ -55,6 +55,17 @@ MAY_NOT = {
         "update ops.held_tickets set reason = ''",
         "create table ops.mine (x int)",
     ],
+    "cx_outbound": [
+        "select evidence_quote from landing.ticket_signals",
+        "select evidence_quote from landing.ticket_signal_versions",
+        "select payload from landing.dead_letters",
+        "select * from marts.publications",
+        "delete from landing.deleted_tickets",
+        "update landing.ticket_signals set driver = ''",
+        "delete from ops.outbound_relay",
+        "select * from ops.alert_outbox",
+        "create table ops.mine (x int)",
+    ],
     "bi_reader": [
         "select * from landing.ticket_signals",
         "select * from ops.alert_outbox",

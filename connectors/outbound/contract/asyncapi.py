@@ -19,6 +19,7 @@ def document(contract: Mapping[str, Any], projections: Sequence[Projection], par
         projections: one channel each, the canonical one first: its version is the document's.
         partitions: of every topic.
     """
+    key = _inline(schemas.key_schema(contract))
     return {
         "asyncapi": VERSION,
         "info": {
@@ -32,10 +33,10 @@ def document(contract: Mapping[str, Any], projections: Sequence[Projection], par
         "channels": {one.title: _channel(one, partitions) for one in projections},
         "operations": {f"send_{one.title}": _operation(one) for one in projections},
         "components": {
-            "messages": {one.title: _message(one) for one in projections},
+            "messages": {one.title: _message(one, key) for one in projections},
             "schemas": {
                 **{one.title: _inline(schemas.value_schema(contract, one)) for one in projections},
-                "key": _inline(schemas.key_schema(contract)),
+                "key": key,
                 "headers": _inline(schemas.headers_schema()),
             },
         },
@@ -68,7 +69,8 @@ def _operation(projection: Projection) -> Document:
     }
 
 
-def _message(projection: Projection) -> Document:
+def _message(projection: Projection, key: Document) -> Document:
+    # The key is written out: AsyncAPI's own schema takes a reference there for two things at once.
     return {
         "name": projection.title,
         "title": f"{projection.title} {projection.version}",
@@ -76,7 +78,7 @@ def _message(projection: Projection) -> Document:
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/headers"},
         "payload": {"oneOf": [{"$ref": f"#/components/schemas/{projection.title}"}, {"type": "null"}]},
-        "bindings": {"kafka": {"key": {"$ref": "#/components/schemas/key"}, "bindingVersion": KAFKA_BINDING}},
+        "bindings": {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}},
     }
 
 
