@@ -51,5 +51,6 @@ if __name__ == "__main__":
     spread = quantiles(measured, n=100)
     print(  # noqa: T201
         f"{len(measured)} records at {choices.rate:g} events/s: landing to consumer p50 {spread[49]:.3f} s,"
-        f" p95 {spread[94]:.3f} s, p99 {spread[98]:.3f} s, max {max(measured):.3f} s; load average {load_before:.1f} to {os.getloadavg()[0]:.1f}"
+        f" p95 {spread[94]:.3f} s, p99 {spread[98]:.3f} s, max {max(measured):.3f} s;"
+        f" load average {load_before:.1f} to {os.getloadavg()[0]:.1f}"
     )
