@@ -272,6 +272,33 @@ def fresh(stack: RunningStack) -> None:
         connection.execute("update ops.outbound_relay set epoch = epoch + 1, filling = 'deleted', seen = pg_current_snapshot()")
 
 
+@pytest.mark.parametrize("part", ["kafka", "postgres"])
+def test_an_outage_is_waited_out(broker: RunningStack, edge: Warehouse, part: str) -> None:
+    """With the broker or the warehouse killed under it, the relay goes on by itself, and nothing is missing."""
+    history = History(edge, part)
+    with outbound(broker) as process:
+        history.land(3)
+        broker.kill(part, stay_down=False)
+        broker.wait_until_up(part)
+        history.land(3)
+        wait_until(lambda: is_carried(broker), 120, what="the relay carrying what has landed")
+        assert process.poll() is None
+    judge_topics(broker, history.applied)
+
+
+def test_a_second_relay_waits_for_the_first(broker: RunningStack, edge: Warehouse) -> None:
+    """Of two processes one carries; when it is killed the other goes on, and no ticket's records are out of order."""
+    history = History(edge, "second")
+    with outbound(broker) as first:
+        wait_until(lambda: is_carried(broker), what="the first carrying")
+        with outbound(broker):
+            history.land(5)
+            first.kill()
+            history.land(5)
+            wait_until(lambda: is_carried(broker), what="the second carrying")
+    judge_topics(broker, history.applied)
+
+
 @pytest.mark.ci
 def test_records_twice_and_out_of_order_change_nothing(
     broker: RunningStack, edge: Warehouse, crm: FakeCrm, tmp_path: Path
@@ -310,30 +337,3 @@ def is_heard(stack: RunningStack) -> bool:
             return all([(await own.committed(partition) or 0) == end for partition, end in ends.items()])
 
     return asyncio.run(ask())
-
-
-@pytest.mark.parametrize("part", ["kafka", "postgres"])
-def test_an_outage_is_waited_out(broker: RunningStack, edge: Warehouse, part: str) -> None:
-    """With the broker or the warehouse killed under it, the relay goes on by itself, and nothing is missing."""
-    history = History(edge, part)
-    with outbound(broker) as process:
-        history.land(3)
-        broker.kill(part, stay_down=False)
-        broker.wait_until_up(part)
-        history.land(3)
-        wait_until(lambda: is_carried(broker), 120, what="the relay carrying what has landed")
-        assert process.poll() is None
-    judge_topics(broker, history.applied)
-
-
-def test_a_second_relay_waits_for_the_first(broker: RunningStack, edge: Warehouse) -> None:
-    """Of two processes one carries; when it is killed the other goes on, and no ticket's records are out of order."""
-    history = History(edge, "second")
-    with outbound(broker) as first:
-        wait_until(lambda: is_carried(broker), what="the first carrying")
-        with outbound(broker):
-            history.land(5)
-            first.kill()
-            history.land(5)
-            wait_until(lambda: is_carried(broker), what="the second carrying")
-    judge_topics(broker, history.applied)
