@@ -37,6 +37,13 @@ update ops.outbound_relay set
 where epoch = %(epoch)s
 returning true
 """
+ALERT = """
+insert into ops.alert_outbox (fingerprint, state, severity, owner, summary, details)
+values ('outbound:relay', %s, 'warning', 'data-platform', %s, %s::jsonb)
+"""
+DETAILS = (
+    """{"remedy": "Nothing is lost: landing keeps what was not told. See that Kafka answers.", "runbook": "systems-of-action"}"""
+)
 
 
 @dataclass(frozen=True)
@@ -106,3 +113,8 @@ async def keep(connection: AsyncConnection[Any], progress: Progress, records: in
         },
     )
     return await row.fetchone() is not None
+
+
+async def alert(connection: AsyncConnection[Any], state: Literal["firing", "ok"], summary: str) -> None:
+    """Tell people that the relay cannot go on, or that it can again."""
+    await connection.execute(ALERT, [state, summary, DETAILS])

@@ -25,6 +25,7 @@ from connectors.outbound.relay.topics import NotSent, Topics
 
 LOCK = 5_270_114  # any constant; it only has to be ours within the warehouse
 PART_ROWS = 1_000  # of each table; bounds the memory of a backlog
+ALERT_AFTER_FAILURES = 5
 APPLICATION_NAME = "cx outbound relay"
 _log = logging.getLogger("cx.outbound.relay")
 
@@ -47,22 +48,25 @@ class Relay:
         self._url, self._topics, self._projections = warehouse_url, topics, projections
         self._columns = columns_of(projections)
         self._metrics, self._reached = metrics, reached
+        self._failures = 0  # in a row
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        failures = 0
         while not stop.is_set():
             try:
                 async with await self.connect() as connection:
-                    failures = 0
                     await self._carry(connection, stop)
-            except (psycopg.Error, NotSent, _Occupied, OSError) as error:
-                failures += 1
-                self._metrics.failed()
-                if failures == 1:
-                    _log.warning("waiting: %s", " ".join(str(error).split()))
-                await _sleep(stop, pace.retry(failures))
+            except (psycopg.Error, _Occupied, OSError) as error:
+                await _sleep(stop, self._failed(error))
         await self._topics.stop()
+
+    def _failed(self, error: Exception) -> float:
+        """Count a failure, say so once, and give the seconds to wait."""
+        self._failures += 1
+        self._metrics.failed()
+        if self._failures == 1:
+            _log.warning("waiting: %s", " ".join(str(error).split()))
+        return pace.retry(self._failures)
 
     async def connect(self) -> AsyncConnection[Any]:
         """A session that holds the relay's lock: losing one loses the other."""
@@ -79,7 +83,16 @@ class Relay:
     async def _carry(self, connection: AsyncConnection[Any], stop: asyncio.Event) -> None:
         done, wait = await progress.read(connection), pace.SHORTEST
         while not stop.is_set():
-            done, found = await self.step(connection, done)
+            try:
+                done, found = await self.step(connection, done)
+            except NotSent as error:
+                await _sleep(stop, self._failed(error))
+                if self._failures == ALERT_AFTER_FAILURES:
+                    await progress.alert(connection, "firing", "The outbound topics are told nothing: Kafka takes no records.")
+                continue
+            if self._failures >= ALERT_AFTER_FAILURES:
+                await progress.alert(connection, "ok", "The outbound topics are told again.")
+            self._failures = 0
             wait = pace.wait(wait, found)
             if not (done.filling or done.until):
                 await _sleep(stop, wait)

@@ -15,7 +15,13 @@ insert into enrichment.ticket_signals (event_id, occurred_at, source_system, tic
 values (gen_random_uuid(), now(), 'monitoring', %s, 'a', 'neutral', 'low', 'low', '{}', 'tag', 'driver', '{}', 'https://e.example/1',
     'monitoring:' || %s, 1)
 """
-POINTS = ("CX_WORKER_METRICS_PORT", "CX_PUBLISHER_METRICS_PORT", "CX_SUPERVISOR_METRICS_PORT", "CX_FLAG_URL")
+POINTS = (
+    "CX_WORKER_METRICS_PORT",
+    "CX_PUBLISHER_METRICS_PORT",
+    "CX_SUPERVISOR_METRICS_PORT",
+    "CX_OUTBOUND_METRICS_PORT",
+    "CX_FLAG_URL",
+)
 
 
 def served(stack: RunningStack) -> dict[str, str]:
@@ -31,7 +37,7 @@ def names(text: str) -> set[str]:
 
 
 def test_every_metric_of_dashboard_and_rules_is_served(stack: RunningStack) -> None:
-    """After one ticket went through, the four processes together serve each name with a sample; `up` is Prometheus' own.
+    """After one ticket went through, the five processes together serve each name with a sample; `up` is Prometheus' own.
 
     Posts to Slack and the retries that no fault caused have a sample only when they happen.
     """

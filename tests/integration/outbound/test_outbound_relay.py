@@ -112,6 +112,48 @@ def test_a_late_delete_of_an_earlier_life_takes_nothing(land: Land, warehouse_ur
     assert list(compacted(topics.of(CANONICAL))) == [("zendesk", "t1")]
 
 
+def test_a_ticket_that_returns_in_the_transaction_of_its_delete_is_there(
+    land: Land, warehouse_url: str, topics: FakeTopics
+) -> None:
+    """The end of the old life is told before the new one."""
+    carry(warehouse_url, topics)
+    land(changed(signal(), 10))
+    carry(warehouse_url, topics)
+    land(deleted("t1", 20, offset=1), changed(signal(idempotency_key="again"), 30, offset=2))
+    carry(warehouse_url, topics)
+    told = topics.of(CANONICAL)
+
+    assert [one.headers["ce_id"] for one in told] == ["t1:1", "deleted:zendesk/t1@20", "again"]
+    assert list(state(told)) == list(compacted(told)) == [("zendesk", "t1")]
+
+
+COPY = "insert into landing.{table} ({to}) select {of} from landing.{table} as row where ticket_id = 't1'"
+
+
+def test_a_transaction_that_commits_late_is_not_forgotten(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
+    """A change whose transaction was still running when newer ones were carried is told when it is there."""
+    land(changed(signal(), 10))
+    carry(warehouse_url, topics)
+    with psycopg.connect(warehouse_url) as late:
+        for table in ("ticket_signal_versions", "ticket_signals"):
+            columns = [
+                name
+                for (name,) in late.execute(
+                    "select column_name from information_schema.columns where table_schema = 'landing' and table_name = %s",
+                    [table],
+                )
+                if name not in ("landed_xid", "landed_at")
+            ]
+            other = {"ticket_id": "'t2'", "idempotency_key": "'t2:1'"}
+            values = ", ".join(other.get(name, name) for name in columns)
+            late.execute(COPY.format(table=table, to=", ".join(columns), of=values))  # type: ignore[arg-type]
+        land(changed(signal("t3"), 20, offset=1))
+        carry(warehouse_url, topics)
+    carry(warehouse_url, topics)
+
+    assert [one.ticket[1] for one in topics.of(CANONICAL)] == ["t1", "t3", "t2"]
+
+
 def test_a_version_that_loses_its_place_is_followed_by_what_stands(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
     """When a conflict takes the latest version, the version before it is told again, with a later sequence."""
     carry(warehouse_url, topics)
