@@ -61,6 +61,7 @@ class Settings:
     outbound_metrics_port: str = "0"
     metrics_bind: str = "127.0.0.1"  # address that worker, publisher and outbound answer /metrics on
     crm: str = ""  # path of a CRM file like connectors/outbound/crm/example.yml; empty: no CRM is told anything
+    webhooks: str = ""  # path of a subscriptions file like connectors/outbound/webhooks/example.yml; empty: no webhooks
     objectives: str = ""  # path of an objectives file; empty: ops/objectives/objectives.yml
     worker_patience_seconds: str = "120"  # a worker that lands nothing for so long while records wait ends itself; at least 20
     failpoint: str = ""  # a place at which worker or outbound kill themselves (or the worker hangs); for fault tests

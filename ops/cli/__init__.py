@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
     "outbound": "ops.cli.outbound:outbound",
+    "webhooks": "ops.cli.webhooks:webhooks",
     "dashboards": "ops.cli.dashboards:dashboards",
 }
 

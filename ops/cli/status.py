@@ -45,6 +45,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         *(row(name, text) for name, text in _behind(facts["lag"])),
         row("last publish", _publish(facts.get("last_publish"))),
         row("outbound", _outbound(facts.get("outbound"))),
+        row("webhooks", _webhooks(facts.get("webhooks"))),
         row("dead letters", _letters(facts.get("dead_letters"))),
         row("alerts", _alerts(facts.get("alerts"))),
         *(row(f"objective {one['name']}", one["sentence"]) for one in _objectives(facts)),
@@ -126,6 +127,12 @@ def _outbound(outbound: dict[str, Any] | None) -> str:
     waiting, refused = outbound["crm_waiting"], outbound["crm_refused"]
     crm = f"; CRM: {waiting:,} accounts wait, {refused:,} refused" if waiting or refused else ""
     return f"{outbound['records']:,} changes told, {outbound['seconds_behind']:,.1f} s behind{filling}{crm}"
+
+
+def _webhooks(webhooks: dict[str, Any] | None) -> str:
+    if not webhooks or not webhooks["subscriptions"]:
+        return "no subscriptions"
+    return f"{webhooks['subscriptions']} subscriptions, {webhooks['waiting']:,} messages wait, {webhooks['dead']:,} given up"
 
 
 def _letters(letters: dict[str, Any] | None) -> str:

@@ -13,6 +13,9 @@ from connectors.outbound.crm.service import CrmService
 from connectors.outbound.relay.metrics import Metrics
 from connectors.outbound.relay.relay import Relay
 from connectors.outbound.relay.topics import Topics
+from connectors.outbound.webhooks import service as webhook_service
+from connectors.outbound.webhooks.metrics import Metrics as WebhookMetrics
+from ops.outbound import webhooks
 from ops.outbound.failpoints import failing
 from ops.settings import Settings, SettingsError, variable
 
@@ -26,7 +29,7 @@ class Service(NamedTuple):
 
 def services(settings: Settings, registry: CollectorRegistry) -> list[Service]:
     """Every service that this installation needs; those without a configuration are left out."""
-    return [_relay(settings, registry), *_crm(settings, registry)]
+    return [_relay(settings, registry), *_crm(settings, registry), *_webhooks(settings, registry)]
 
 
 def _relay(settings: Settings, registry: CollectorRegistry) -> Service:
@@ -46,6 +49,14 @@ def _crm(settings: Settings, registry: CollectorRegistry) -> list[Service]:
     reached = failing(settings.failpoint, "crm")
     service = CrmService(warehouse_url(settings), settings.kafka_bootstrap, crm, CrmMetrics(registry), reached)
     return [Service("crm", service.run)]
+
+
+def _webhooks(settings: Settings, registry: CollectorRegistry) -> list[Service]:
+    """Nothing without a subscriptions file."""
+    if not settings.webhooks:
+        return []
+    setup, metrics = webhooks.setup(settings, warehouse_url(settings)), WebhookMetrics(registry)
+    return [Service("webhooks", lambda stop: webhook_service.run(setup, metrics, stop))]
 
 
 def warehouse_url(settings: Settings) -> str:

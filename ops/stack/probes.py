@@ -62,6 +62,18 @@ select
     (select count(*) from ops.crm_accounts where state = 'refused') as crm_refused
 from ops.outbound_relay as relay
 """
+WEBHOOKS = """
+select
+    (select count(*) from ops.webhook_subscriptions) as subscriptions,
+    (select coalesce(array_agg(subscription order by subscription), '{}')
+     from ops.webhook_subscriptions where state = 'disabled') as disabled,
+    (select coalesce(array_agg(subscription order by subscription), '{}')
+     from ops.webhook_subscriptions where state = 'active' and opened_at is not null) as left_alone,
+    count(*) filter (where state = 'waiting') as waiting,
+    count(*) filter (where state = 'dead') as dead
+from ops.webhook_deliveries
+where state in ('waiting', 'dead')
+"""
 SLOT = """
 select
     active,
@@ -87,6 +99,7 @@ def warehouse(url: str) -> Facts:
             "last_cycle": connection.execute(LAST_CYCLE).fetchone(),
             "outcomes": connection.execute(OUTCOMES).fetchone(),
             "outbound": connection.execute(OUTBOUND).fetchone(),
+            "webhooks": connection.execute(WEBHOOKS).fetchone(),
             "dead_letters": {"open": sum(letters.values()), "by_reason": letters},
             "alerts": {
                 **(connection.execute(ALERTS).fetchone() or {}),

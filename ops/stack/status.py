@@ -91,6 +91,7 @@ def problems(facts: Facts) -> list[str]:
         *_slot_problems(facts["slot"]),
         *_publish_problems(facts.get("last_cycle")),
         *_outbound_problems(facts.get("outbound")),
+        *_webhook_problems(facts.get("webhooks")),
         *_alert_problems(facts.get("alerts", {})),
         *_objective_problems(facts.get("objectives", [])),
     ]
@@ -142,6 +143,14 @@ def _outbound_problems(outbound: Facts | None) -> list[str]:
     behind = f"the outbound topics are {late:,.0f} s behind: is `cx outbound` running, does Kafka answer?"
     found = [behind] if late > RELAY_PATIENCE_SECONDS and not outbound["filling"] else []
     return [*found, *([f"the CRM refuses the flags of {refused} accounts: `cx outbound crm` says why"] if refused else [])]
+
+
+def _webhook_problems(webhooks: Facts | None) -> list[str]:
+    if not webhooks:
+        return []
+    found = [f"webhook subscription {name} is disabled: `cx webhooks list` says why" for name in webhooks["disabled"]]
+    found += [f"webhook subscriber {name} takes nothing: `cx webhooks list` has its answer" for name in webhooks["left_alone"]]
+    return [*found, *([f"{webhooks['dead']:,} webhook messages were given up"] if webhooks["dead"] else [])]
 
 
 def _alert_problems(alerts: Facts) -> list[str]:

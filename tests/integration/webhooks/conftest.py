@@ -131,6 +131,11 @@ class Service:
         rows = self.connection.execute(query.encode(), values).fetchall()
         return [row[0] if len(row) == 1 else row for row in rows]
 
+    def begin(self) -> None:
+        """Have the topic read from its beginning, as by a service that has run before."""
+        places = [(self.topic.name, number) for number in range(PARTITIONS)]
+        self.connection.cursor().executemany("insert into ops.webhook_positions values (%s, %s, 0)", places)
+
     def states(self, name: str = "one") -> list[str]:
         return self.ask("select state from ops.webhook_deliveries where subscription = %s order by delivery_id", name)
 
