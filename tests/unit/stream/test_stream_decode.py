@@ -344,3 +344,23 @@ def test_no_damage_to_a_record_makes_decoding_raise(damage: bytes, at: int) -> N
     """A good record with some bytes replaced becomes something."""
     good = REFERENCE.value or b""
     decode(REFERENCE._replace(value=good[: at % len(good)] + damage + good[at % len(good) + len(damage) :]), POLICY)
+
+
+def nested(value: object) -> st.SearchStrategy[Any]:
+    """JSON with this value somewhere inside, or nothing around it."""
+    return st.recursive(
+        st.just(value),
+        lambda inner: (
+            st.lists(inner, min_size=1, max_size=2) | st.dictionaries(st.text(max_size=3), inner, min_size=1, max_size=2)
+        ),
+    )
+
+
+@given(nested(SENTINEL), st.sampled_from([*signal()]), st.booleans(), st.sampled_from(["none", "good", "useless"]))
+def test_the_sentinel_never_gets_through(value: Any, field: str, as_text: bool, before: str) -> None:
+    """Wherever in a row it stands, as a value or inside JSON text: no change ever carries it."""
+    stood = {field: json.dumps(value) if as_text else value}
+    old = {"none": None, "good": signal(), "useless": signal(**stood)}[before]
+    result = decode(record(envelope({**signal(version=2), **stood}, 9, before=old)), POLICY)
+
+    assert isinstance(result, Rejection) or SENTINEL not in repr(signal_of(result))  # type: ignore[arg-type]
