@@ -15,7 +15,10 @@ FURIOUS = {"sentiment": "furious"}
 
 @pytest.mark.ci
 def test_a_redrive_is_applied_once_then_a_duplicate(line: Line) -> None:
-    """F15: after the fix it is applied; redriven again, with the worker beside it, it changes nothing; both are audited."""
+    """F15: after the fix it is applied; redriven again, with the worker beside it, it changes nothing; both are audited.
+
+    Guard: keys that stand are known (stream/core/tickets.py). Seen without: the second redrive broke off with a unique violation.
+    """
     line.write(signal("once", **FURIOUS))
     line.settle()
     first = redrive(line, "once", "--set", "sentiment=negative", "--why", "the model learnt a new word")
@@ -32,7 +35,10 @@ def test_a_redrive_is_applied_once_then_a_duplicate(line: Line) -> None:
 
 @pytest.mark.ci
 def test_a_redrive_after_a_newer_version_is_stale(line: Line) -> None:
-    """F15: the newer version stays the latest, the mended one joins the history."""
+    """F15: the newer version stays the latest, the mended one joins the history.
+
+    Guard: a lower version is no latest. Seen without (the fold's and the upsert's): the mended version 1 was applied over it.
+    """
     line.write(signal("overtaken", **FURIOUS), signal("overtaken", 2))
     line.settle()
 
@@ -44,7 +50,10 @@ def test_a_redrive_after_a_newer_version_is_stale(line: Line) -> None:
 
 @pytest.mark.ci
 def test_a_redrive_cannot_bring_back_a_deleted_ticket(line: Line) -> None:
-    """The delete erased the letter too: there is nothing to redrive, and the ticket stays gone."""
+    """The delete erased the letter too: there is nothing to redrive, and the ticket stays gone.
+
+    Guard: erasing a letter takes its payload. Seen without: it was redriven, and only the tombstone made it stale.
+    """
     line.write(signal("gone", **FURIOUS))
     line.settle()
     line.delete("gone")

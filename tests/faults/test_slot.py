@@ -53,7 +53,8 @@ def test_an_invalidated_slot_is_as_loud_as_a_lost_one(line: Line) -> None:
 def test_a_slot_ahead_of_the_stored_offset_is_refused(line: Line, open_transaction: bool) -> None:
     """F10: after pg_replication_slot_advance nothing is captured and an alert fires, instead of a silent gap.
 
-    Guard: connectors/resume.py, asked before Connect starts. Debezium (trust_offset) compares the slot's restart_lsn alone.
+    Guard: connectors/resume.py, asked before Connect starts. Seen without, the oldest log held back: the connector ran, no alert
+    in 180 s, and the changes between were gone; Debezium (trust_offset) compares that log alone, and refused only the first case.
     """
     write_before_gap(line)
     line.stack.stop("connect")

@@ -20,9 +20,9 @@ GRACE_SECONDS = 30
     ids=["landing thread", "event loop"],
 )
 def test_a_worker_that_hangs_is_ended_and_started_again(line: Line, place: str, seconds: float) -> None:
-    """The guard is stream/watchdog.py: without it a blocked thread or event loop stays blocked, alive and looking well, for ever.
+    """The hung worker ends with exit code 1 within its patience, its successor lands the batch, nothing is lost or done twice.
 
-    The hung worker ends with exit code 1 within its patience, its successor lands the batch, and nothing is lost or done twice.
+    Guard: stream/watchdog.py. Seen without: the blocked thread and the blocked loop stayed as they were, alive and looking well.
     """
     before = line.outcomes()
     line.stack.stop("worker")
