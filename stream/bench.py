@@ -1,12 +1,19 @@
-"""How fast one core decodes, folds and writes, PostgreSQL's own work not counted: `python -m stream.bench URL`.
+"""How much CPU landing costs beside the least it could cost, on any machine: `python -m stream.bench URL`.
 
-Makes up envelopes of about 1 kB per row, lands them in batches in an empty warehouse, and shows where the time went.
+Lands made-up envelopes of about 1 kB in a warehouse, and in turn has the same records only decoded by the same native
+library and copied as they are into a temporary table: no contract, no rules. The ratio of the two says how much those
+cost, whatever the machine and its load.
 """
 
 import gc
 import json
 import sys
-from time import perf_counter, process_time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import process_time
+
+import msgspec
+import psycopg
 
 from stream.core.batch import divide
 from stream.core.decode import decode
@@ -16,6 +23,19 @@ from stream.worker import read_policy
 
 TOPIC = "cx.enrichment.ticket_signals"
 QUOTE = "I was charged twice for the same month and nobody answers. " * 4
+YARDSTICK = "create temporary table yardstick (payload text)"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of this process, for landing and for the yardstick."""
+
+    landing: float
+    yardstick: float
+
+    @property
+    def ratio(self) -> float:
+        return self.landing / self.yardstick
 
 
 def record(number: int, tickets: int) -> RawRecord:
@@ -35,25 +55,34 @@ def record(number: int, tickets: int) -> RawRecord:
     return RawRecord(TOPIC, ticket % 12, number, 0, b"{}", json.dumps(value).encode())
 
 
-def run(url: str, events: int = 100_000, size: int = 5_000) -> dict[str, float]:
-    """Land so many events in batches of this size; microseconds of this process per event, by stage, and the wall's."""
+def run(url: str, events: int = 40_000, size: int = 5_000, first: int = 0) -> Cost:
+    """Land and copy so many events from number `first` on, a batch of each in turn: a busy moment is one of both."""
     gc.set_threshold(50_000, 20, 100)  # as in the worker
     policy = read_policy()
     warehouse = Warehouse(url, policy)
-    spent = {"decode": 0.0, "land": 0.0, "wall": 0.0, "bytes": 0.0}
-    for low in range(0, events, size):
-        records = [record(number, events // 2) for number in range(low, low + size)]
-        spent["bytes"] += sum(len(one.value or b"") for one in records)
-        wall, cpu = perf_counter(), process_time()
-        decoded = [decode(one, policy) for one in records]
-        spent["decode"] += process_time() - cpu
-        cpu = process_time()
-        warehouse.land(divide(decoded))
-        spent["land"] += process_time() - cpu
-        spent["wall"] += perf_counter() - wall
+    landing = yardstick = 0.0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(YARDSTICK.encode())
+        for low in range(first, first + events, size):
+            records = [record(number, 20_000) for number in range(low, low + size)]
+            began = process_time()
+            warehouse.land(divide([decode(one, policy) for one in records]))
+            landed = process_time()
+            _copy(connection, records)
+            landing, yardstick = landing + landed - began, yardstick + process_time() - landed
     warehouse.close()
-    return {stage: value / events * (1 if stage == "bytes" else 1e6) for stage, value in spent.items()}
+    return Cost(landing, yardstick)
+
+
+def _copy(connection: psycopg.Connection, records: Sequence[RawRecord]) -> None:
+    """The yardstick."""
+    values = [one.value or b"" for one in records]
+    for value in values:
+        msgspec.json.decode(value)
+    with connection.cursor() as own, own.copy("copy yardstick from stdin") as copy:
+        copy.write(b"\n".join([value.replace(b"\\", b"\\\\") for value in values]) + b"\n")
 
 
 if __name__ == "__main__":
-    json.dump(run(sys.argv[1]), sys.stdout, indent=2)
+    cost = run(sys.argv[1])
+    json.dump({"landing": cost.landing, "yardstick": cost.yardstick, "ratio": round(cost.ratio, 2)}, sys.stdout, indent=2)

@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "report": "ops.cli.report:report",
     "backfill": "ops.cli.backfill:backfill",
     "doctor": "ops.cli.doctor:doctor",
+    "bench": "ops.cli.bench:bench",
     "outbound": "ops.cli.outbound:outbound",
     "webhooks": "ops.cli.webhooks:webhooks",
     "dashboards": "ops.cli.dashboards:dashboards",

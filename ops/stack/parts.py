@@ -102,7 +102,7 @@ def _connect(stack: Stack) -> Part:
         command=lambda: kafka.connect_command(stack),
         needs=("postgres", "kafka"),
         prepare=lambda: _prepare_connect(stack),
-        is_ready=lambda: _answers_http(f"{stack.connect_url}/connectors"),
+        is_ready=lambda: answers_http(f"{stack.connect_url}/connectors"),
         settle=lambda: _register(stack),
         environment=kafka.capture_environment(stack),
     )
@@ -119,7 +119,8 @@ def _prepare_connect(stack: Stack) -> None:
         raise
 
 
-def _answers_http(url: str) -> bool:
+def answers_http(url: str) -> bool:
+    """Whether something answers 200 there."""
     try:
         return httpx.get(url, timeout=2, verify=url.startswith("https:")).status_code == httpx.codes.OK
     except httpx.HTTPError:

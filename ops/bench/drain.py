@@ -1,0 +1,60 @@
+"""Draining a backlog: wait until a reader has written the last event of every partition, and say what that cost."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from ops.bench.cost import Meter
+from ops.bench.events import Event
+from ops.bench.stand import Stand
+
+PATIENCE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Drained:
+    """Events written between the first commit seen and the last, and CPU seconds meanwhile, by process family."""
+
+    events: int
+    seconds: float
+    cpu: dict[str, float]
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds
+
+    def cpu_per_million(self, *names: str) -> float:
+        """CPU seconds per million events, of some families or of all."""
+        return sum(self.cpu[name] for name in names or self.cpu) / self.events * 1e6
+
+
+def drain(
+    stand: Stand, table: str, last: Sequence[Event], total: int, roots: dict[str, int], *, written: str | None = None
+) -> Drained:
+    """Watch `table` from the first event written to the last of each partition.
+
+    Readers take each partition in order: when its last event is there, all of it is. What was there at the first look
+    is not counted, nor is what starting cost. `written` is a query that counts events; the rows of `table` unless given.
+    """
+    count = written or f"select count(*) from {table}"
+    with stand.warehouse() as warehouse:
+        stand.wait_until(lambda: _one(warehouse, count), 120, "the first row")
+        meter, began = Meter(roots), time.perf_counter()
+        before = int(_one(warehouse, count))
+        wanted = [[event.ticket_id for event in last], [event.version for event in last]]
+        reached = f"""
+            select count(*) = {len(last)}
+            from unnest(%s::text[], %s::bigint[]) as wanted (ticket_id, version)
+            inner join {table} as there
+                on there.source_system = 'zendesk' and there.ticket_id = wanted.ticket_id and there.version >= wanted.version
+        """
+        stand.wait_until(lambda: _one(warehouse, reached, wanted), PATIENCE_SECONDS, "the end of the backlog")
+        return Drained(total - before, time.perf_counter() - began, meter.read())
+
+
+def _one(connection: psycopg.Connection[Any], query: str, parameters: Sequence[object] = ()) -> Any:
+    row = connection.execute(query.encode(), parameters or None).fetchone()
+    return row[0] if row else None

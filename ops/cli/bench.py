@@ -1,0 +1,44 @@
+"""`cx bench`: how fast this is, measured beside what a user would take instead."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ops.cli import COULD_NOT_RUN, GOOD
+
+NAMES = ("landing", "latency", "snapshot", "growth", "start", "scale", "tuning")
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, type=click.Choice(NAMES), metavar="[SCENARIO]...")
+@click.option("--quick", is_flag=True, help="Small sizes: all of it in about three minutes. The numbers are rougher.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of the results (default: .run/bench/results)."
+)
+def bench(scenarios: tuple[str, ...], quick: bool, out: Path | None) -> None:
+    """Measure landing, latency, snapshot, growth, start, scale and tuning, each on a stack of its own.
+
+    The running stack is not touched, but it takes its share of the machine: stop it first. Writes results.json, results.md
+    and plots. Exit code 0: everything was measured; 2: something could not be, and the results say what and why.
+    """
+    from ops.bench import run, sizes
+    from ops.settings import PROJECT_DIRECTORY
+    from ops.stack import postgres
+
+    began = time.monotonic()
+    words = ["cx", "bench", *scenarios, *(["--quick"] if quick else [])]
+    names = scenarios or (NAMES[:-1] if quick else NAMES)
+    try:
+        results = run.run(
+            names, sizes.QUICK if quick else sizes.FULL, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}"),
+            " ".join(words),
+        )  # fmt: skip
+    except postgres.PostgresMissing as error:
+        click.echo(f"cx bench: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)
+    written = run.write(results, out or PROJECT_DIRECTORY / ".run" / "bench" / "results")
+    click.echo("\n" + results.markdown())
+    click.echo("\n".join(f"wrote {path}" for path in written))
+    sys.exit(COULD_NOT_RUN if results.skipped else GOOD)
