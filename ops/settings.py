@@ -21,6 +21,7 @@ SECRET_VARIABLES = (
     "CX_OUTBOUND_URL",
     "CX_CDC_PASSWORD",
     "CX_BI_PASSWORD",
+    "CX_KAFKA_PASSWORD",
     "CX_SLACK_WEBHOOK_URL",
     "CX_FLAG_SECRET",
 )
@@ -48,6 +49,11 @@ class Settings:
     cdc_password: str = ""  # what `cx prepare` gives role cx_capture; Connect reads it as CX_CDC_PASSWORD too
     bi_password: str = ""  # what `cx prepare` gives role bi_reader
     kafka_bootstrap: str = ""  # host:port[,host:port]
+    kafka_security_protocol: str = "PLAINTEXT"  # PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL
+    kafka_sasl_mechanism: str = "SCRAM-SHA-512"  # or SCRAM-SHA-256, PLAIN
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_ca_file: str = ""  # PEM file of the authority that signs the brokers' certificates; empty: this machine's
     connect_url: str = ""  # Kafka Connect's REST address
     slack_webhook_url: str = ""  # empty: alerts stay in the outbox and in `cx status`
     slack_routes: str = ""  # path of a routes file; empty: ops/alerts/routes.yml
@@ -85,6 +91,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     # A copy of .env.example sets what it leaves empty to "": that means not set.
     given = {name: value for name, value in environment.items() if value}
+    given = {**_secrets_from_files(given), **given}
     run_directory = Path(given.get("CX_RUN_DIRECTORY", Settings.run_directory))
     stored = read_env_file(run_directory / "stack.env")
     if "CX_WAREHOUSE_URL" in given:  # another warehouse than the stack's: the stack's roles do not belong to it
@@ -92,6 +99,19 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values = {**stored, **given}
     known = {f"CX_{field.name.upper()}": field.name for field in fields(Settings)}
     return Settings(**{name: values[variable] for variable, name in known.items() if variable in values})
+
+
+def _secrets_from_files(given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that are given as NAME_FILE, a file whose content is the value. Raises SettingsError."""
+    return {name: read_secret(f"{name}_FILE", given[f"{name}_FILE"]) for name in SECRET_VARIABLES if f"{name}_FILE" in given}
+
+
+def read_secret(variable_name: str, path: str) -> str:
+    """A secret's file, without the line feed at its end. Raises SettingsError."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable_name} {path}: {getattr(error, 'strerror', None) or 'this is no text'}") from error
 
 
 def variable(name: str, environment: Mapping[str, str] | None = None) -> str:

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from stream.batch_consumer import BatchConsumer, BatchTransport
 from stream.core.records import Record
+from stream.kafka import KafkaAccess
 
 
 class Pipeline(Protocol):
@@ -22,7 +23,7 @@ class Pipeline(Protocol):
 class AppSettings:
     """Where the app reads and how much at a time."""
 
-    bootstrap: str  # host:port[,host:port]
+    kafka: KafkaAccess
     group: str
     topics: tuple[str, ...]
     data_directory: str
@@ -54,7 +55,8 @@ def create_app(settings: AppSettings, pipeline: Pipeline, on_failure: Callable[[
     """
     app = StreamApp(
         settings.group,
-        broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        broker=[f"kafka://{address}" for address in settings.kafka.bootstrap.split(",")],
+        broker_credentials=credentials(settings.kafka),
         datadir=settings.data_directory,
         autodiscover=False,
         web_enabled=False,
@@ -84,6 +86,15 @@ def create_app(settings: AppSettings, pipeline: Pipeline, on_failure: Callable[[
                 await _land(app, pipeline, event, on_failure)
 
     return app
+
+
+def credentials(kafka: KafkaAccess) -> Any:
+    """The same access in Faust's words; None in the clear."""
+    if kafka.logs_in:
+        return faust.SASLCredentials(
+            username=kafka.username, password=kafka.password, ssl_context=kafka.tls, mechanism=kafka.mechanism
+        )
+    return faust.SSLCredentials(kafka.tls) if kafka.tls else None
 
 
 async def _land(app: StreamApp, pipeline: Pipeline, event: Any, on_failure: Callable[[BaseException], None]) -> None:

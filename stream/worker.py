@@ -23,13 +23,14 @@ from stream.edges.dead_letter_topic import DeadLetterTopic
 from stream.edges.metrics import Metrics
 from stream.edges.store import store_differences
 from stream.edges.warehouse.landing import Warehouse
-from stream.errors import DriftStop, StopWorker, Unavailable
+from stream.errors import DriftStop, Misconfigured, StopWorker, Unavailable
 from stream.failpoints import failing
+from stream.kafka import KafkaAccess, refusal
 from stream.letterbox import Letterbox
 from stream.pipeline import Pipeline
 from stream.watchdog import Watchdog, end_when_silent
 
-STOPPED, FAILED = 0, 1
+STOPPED, FAILED, MISCONFIGURED = 0, 1, 2
 DRAIN_SECONDS = 20.0  # a batch in flight may take so long to finish after SIGTERM
 LAG_EVERY_SECONDS = 2.0
 
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 class WorkerSettings:
     """Everything a worker needs to know."""
 
-    bootstrap: str
+    kafka: KafkaAccess
     warehouse_url: str
     group: str
     topics: tuple[str, ...]
@@ -56,13 +57,18 @@ class WorkerSettings:
 
 
 def run(settings: WorkerSettings) -> int:
-    """Run a worker in the foreground; returns 0 after SIGTERM or SIGINT, 1 when it stopped for another reason."""
+    """Run a worker in the foreground; returns 0 after SIGTERM or SIGINT, 2 when no retry can help, else 1."""
     gc.set_threshold(50_000, 20, 100)  # a batch makes many long-lived objects and no cycles: rare, cheap collections
     try:
         return asyncio.run(Worker(settings).run())
     except StopWorker as error:
         log.error("%s", error)
-        return FAILED
+        return code_of(error)
+
+
+def code_of(error: BaseException | None) -> int:
+    """The exit code of a worker that ends for this reason."""
+    return MISCONFIGURED if isinstance(error, Misconfigured) else FAILED
 
 
 class Worker:
@@ -72,7 +78,7 @@ class Worker:
         self._settings = settings
         policy, reached = read_policy(), failing(settings.failpoint)
         self._warehouse = Warehouse(settings.warehouse_url, policy, reached)
-        self._topic = DeadLetterTopic(settings.bootstrap)
+        self._topic = DeadLetterTopic(settings.kafka)
         self._metrics = Metrics()
         self._policy = policy
         self._pipeline = Pipeline(
@@ -82,42 +88,58 @@ class Worker:
 
     async def run(self) -> int:
         """Read and land until told to stop."""
+        await self._check_access()
         self._check_store()
         self._stop, self._failure = Event(), Future[None]()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        port = self._metrics.serve(self._settings.metrics_port, self._settings.metrics_bind)
+        port = self._serve_metrics()
         log.info("metrics on http://%s:%d/metrics", self._settings.metrics_bind, port)
         Path(self._settings.run_directory).mkdir(parents=True, exist_ok=True)
         app = create_app(self._app_settings(), self._pipeline, self._fail)
         try:
             await app.start()
         except KafkaConnectionError as error:
-            raise StopWorker(f"Kafka cannot be reached at {self._settings.bootstrap}: check that it runs. ({error})") from error
+            raise StopWorker(f"Kafka cannot be reached at {self._settings.kafka}: check that it runs. ({error})") from error
         watch: Future[None] = asyncio.create_task(self._watch(app))
         stop: Future[Any] = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stop, watch, self._failure], return_when=asyncio.FIRST_COMPLETED)
         stopped = self._stop.is_set()
-        if self._failure.done():
-            log.error("%s", self._failure.exception())
+        failure = self._failure.exception() if self._failure.done() else None
+        if failure:
+            log.error("%s", failure)
         watch.cancel()
         await self._end(app, drain=stopped)
-        return STOPPED if stopped else FAILED
+        return STOPPED if stopped else code_of(failure)
 
     def _app_settings(self) -> AppSettings:
         known = self._settings
-        return AppSettings(known.bootstrap, known.group, known.topics, f"{known.run_directory}/faust", instance=known.instance)
+        return AppSettings(known.kafka, known.group, known.topics, f"{known.run_directory}/faust", instance=known.instance)
 
     def _fail(self, error: BaseException) -> None:
         if not self._failure.done():
             self._failure.set_exception(error)
+
+    async def _check_access(self) -> None:
+        """Knock at Kafka and the warehouse: who is refused ends at once with the reason, who finds nobody waits for them."""
+        if refused := await refusal(self._settings.kafka):
+            raise Misconfigured(refused)
+        with suppress(Unavailable):
+            self._warehouse.breaker_is_open()
+
+    def _serve_metrics(self) -> int:
+        port = self._settings.metrics_port
+        try:
+            return self._metrics.serve(port, self._settings.metrics_bind)
+        except OSError as error:
+            raise Misconfigured(f"No /metrics on port {port}: {error.strerror}; set CX_WORKER_METRICS_PORT.") from error
 
     def _check_store(self) -> None:
         """Compare the store's columns with the contract before anything is read."""
         if not self._settings.store_url:
             return
         try:
-            differences = store_differences(self._settings.store_url)
+            differences = store_differences(self._settings.store_url, self._settings.mapping)
             self._warehouse.raise_drifts(differences)
         except (psycopg.Error, Unavailable) as error:
             log.warning("The store's columns cannot be compared with the contract now; the events will be: %s", error)
@@ -132,8 +154,13 @@ class Worker:
         watchdog = Watchdog(self._settings.patience_seconds, monotonic())
         while not app.crashed:
             pulse.give()
-            with suppress(Exception):  # no answer is no sign of a hang: the broker may be away
+            try:
                 waiting = await asyncio.wait_for(app.consumer.waiting(), LAG_EVERY_SECONDS * 2)
+            except Exception:  # noqa: BLE001  # no answer is no sign of a hang: the broker may be away
+                if refused := await refusal(self._settings.kafka):
+                    self._fail(Misconfigured(refused))
+                    return
+            else:
                 self._metrics.lag({(tp.topic, tp.partition): records for tp, records in waiting.items()})
                 total = sum(waiting.values()) + app.busy.locked()
                 if watchdog.is_stuck(

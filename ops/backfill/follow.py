@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
 from ops.backfill import connector, request
-from ops.backfill.offsets import KafkaUnreachable, partition_ends
+from ops.backfill.offsets import partition_ends
 from ops.backfill.progress import Progress, is_over, is_read
 from ops.backfill.request import Backfill
+from stream.kafka import KafkaAccess, KafkaUnreachable, consuming
 
 CONSUMED = "select kafka_partition, next_offset from landing.consumed_records where topic = %s"
 Say = Callable[[Progress], None]
@@ -21,29 +21,29 @@ class CouldNotFollow(Exception):
     """Kafka or Connect does not answer; the backfill goes on without being watched."""
 
 
-def ends(bootstrap: str, topic: str) -> dict[int, int]:
+def ends(kafka: KafkaAccess, topic: str) -> dict[int, int]:
     """End offset of each partition of a topic. Raises CouldNotFollow."""
     try:
-        return {partition: end for (_, partition), (_, end) in partition_ends(bootstrap, [topic]).items()}
+        return {partition: end for (_, partition), (_, end) in partition_ends(kafka, [topic]).items()}
     except KafkaUnreachable as error:
         raise CouldNotFollow(str(error)) from error
 
 
-def follow(backfill: Backfill, bootstrap: str, connect_url: str, warehouse_url: str, say: Say) -> Progress:
+def follow(backfill: Backfill, kafka: KafkaAccess, connect_url: str, warehouse_url: str, say: Say) -> Progress:
     """Return when the backfill is over; `say` hears about it once a second.
 
     Raises CouldNotFollow.
     """
     try:
-        return asyncio.run(_follow(backfill, bootstrap, connect_url, warehouse_url, say))
-    except (KafkaError, OSError, connector.ConnectorUnreachable) as error:
+        return asyncio.run(_follow(backfill, kafka, connect_url, warehouse_url, say))
+    except (KafkaUnreachable, connector.ConnectorUnreachable) as error:
         raise CouldNotFollow(f"the backfill goes on, unwatched: {error}") from error
 
 
-async def _follow(backfill: Backfill, bootstrap: str, connect_url: str, warehouse_url: str, say: Say) -> Progress:
+async def _follow(backfill: Backfill, kafka: KafkaAccess, connect_url: str, warehouse_url: str, say: Say) -> Progress:
     progress = Progress(backfill.expected)
     news, told, seen = time.monotonic(), 0.0, 0
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
+    async with consuming(kafka) as consumer:
         consumer.assign([TopicPartition(backfill.topic, partition) for partition in backfill.start_offsets])
         for partition, offset in backfill.start_offsets.items():
             consumer.seek(TopicPartition(backfill.topic, partition), offset)
@@ -57,7 +57,7 @@ async def _follow(backfill: Backfill, bootstrap: str, connect_url: str, warehous
                 progress.land(dict(warehouse.execute(CONSUMED, [backfill.topic]).fetchall()))
                 if progress.read + progress.landed != seen:
                     news, seen = told, progress.read + progress.landed
-                is_running = any(table.endswith(backfill.table) for table, _ in connector.running(connect_url))
+                is_running = any(table.endswith(backfill.collection) for table, _ in connector.running(connect_url))
                 finished = is_over(progress, is_running, told - news)
                 request.remember(warehouse, backfill, progress.landed, finished)
                 say(progress)

@@ -7,6 +7,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ops.backfill import signals
+from ops.reconcile.mapped import quoted
+from ops.reconcile.relations import Relation
 
 RUNNING = """
 select backfill_id, rows_expected, start_offsets
@@ -46,16 +48,17 @@ class Backfill:
     expected: int
     start_offsets: dict[int, int]
     is_new: bool
+    collection: str  # the store's table, schema.table
 
     @property
     def topic(self) -> str:
         return f"cx.enrichment.{self.table}"
 
 
-def count_rows(store: psycopg.Connection[Any], table: str, row_filter: str) -> int:
-    """How many rows the filter takes, counted by the store without writing. Raises BadFilter."""
+def count_rows(store: psycopg.Connection[Any], collection: str, row_filter: str) -> int:
+    """How many rows of a table the filter takes, counted by the store without writing. Raises BadFilter."""
     condition = f"({row_filter})".replace("%", "%%") if row_filter else "true"
-    query = f"select count(*) from enrichment.{table} where {condition} and %s"
+    query = f"select count(*) from {quoted(collection)} where {condition} and %s"
     try:
         with store.transaction():
             store.execute("set transaction read only")
@@ -67,20 +70,21 @@ def count_rows(store: psycopg.Connection[Any], table: str, row_filter: str) -> i
 
 
 def find_or_ask(
-    store: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], table: str, row_filter: str, ends: dict[int, int]
+    store: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], relation: Relation, row_filter: str, ends: dict[int, int]
 ) -> Backfill:
     """The unfinished backfill of the same rows, or a new one, its signal sent."""
+    table, collection = relation.table, relation.store
     known = warehouse.execute(RUNNING, [table, row_filter]).fetchone()
     if known:
         offsets = {int(partition): offset for partition, offset in known[2].items()}
-        return Backfill(known[0], table, row_filter, known[1], offsets, is_new=False)
-    expected = count_rows(store, table, row_filter)
+        return Backfill(known[0], table, row_filter, known[1], offsets, False, collection)
+    expected = count_rows(store, collection, row_filter)
     backfill_id = signals.new_id()
-    new = Backfill(backfill_id, table, row_filter, expected, ends, is_new=True)
+    new = Backfill(backfill_id, table, row_filter, expected, ends, True, collection)
     # Written down first: a signal that nobody remembers would run unseen; a remembered one without a signal is asked again.
     warehouse.execute(INSERT, [backfill_id, table, row_filter, expected, Jsonb(ends)])
     if expected:
-        signals.send(store, signals.execute_snapshot(table, row_filter), backfill_id)
+        signals.send(store, signals.execute_snapshot(collection, row_filter), backfill_id)
     return new
 
 

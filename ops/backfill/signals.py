@@ -12,14 +12,13 @@ ROWS_PER_SIGNAL = 500
 INSERT = "insert into enrichment.cdc_signal (id, type, data) values (%s, %s, %s)"
 
 
-def execute_snapshot(table: str, row_filter: str = "") -> tuple[str, str]:
+def execute_snapshot(collection: str, row_filter: str = "") -> tuple[str, str]:
     """Type and data of the signal that has rows read again.
 
     Args:
-        table: one of the captured tables, without its schema.
+        collection: one of the store's captured tables, schema.table.
         row_filter: a condition in the store's SQL; all rows when empty.
     """
-    collection = f"enrichment.{table}"
     data: dict[str, Any] = {"type": "INCREMENTAL", "data-collections": [collection]}
     if row_filter:
         # Debezium puts the filter beside its own conditions with `and`.

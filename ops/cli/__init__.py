@@ -1,6 +1,7 @@
 """`cx`: one command, one module per subcommand, loaded only when it is called."""
 
 import importlib
+import logging
 import sys
 
 import click
@@ -53,6 +54,8 @@ def cx() -> None:
 
 def main() -> None:
     """Entry point of the `cx` command: a user's mistake ends in one line and exit code 2, never in a stack trace."""
+    # What Kafka's client logs of a broker that refuses it comes back as one sentence of ours; `cx worker` logs both.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         cx()
     except SettingsError as error:

@@ -138,12 +138,14 @@ def _setup() -> "Setup":
 
 
 def _objectives(known: settings.Settings) -> "Objectives":
+    from ops import kafka_access
     from ops.objectives import file
     from ops.objectives.measure import Sources
     from ops.objectives.sampler import Setup as Objectives
     from ops.stack.topics import CAPTURED
 
-    addresses = (known.notifier_url or known.warehouse_url, known.store_url, known.kafka_bootstrap, known.connect_url)
+    kafka = kafka_access.chosen(known) if known.kafka_bootstrap else None
+    addresses = (known.notifier_url or known.warehouse_url, known.store_url, kafka, known.connect_url)
     return Objectives(file.read(known.objectives), Sources(*addresses, known.consumer_group, CAPTURED))
 
 

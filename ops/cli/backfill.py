@@ -9,6 +9,9 @@ import click
 from ops.cli import COULD_NOT_RUN, GOOD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.reconcile.relations import Relation
     from ops.settings import Settings
 
 TABLES = ("ticket_signals", "tag_taxonomy", "accounts")
@@ -33,8 +36,9 @@ def backfill(
     Rows that the warehouse already holds change nothing, and a newer change is never overwritten: run it as often as you
     like, at any time. A running backfill of the same rows is followed instead of being asked for again.
     """
-    from ops import settings
+    from ops import own_store, settings
     from ops.backfill import connector, follow, request
+    from ops.reconcile.relations import relations
 
     chosen = settings.load().require("store_url", "warehouse_url", "kafka_bootstrap", "connect_url")
     if (action is None) == (row_filter is None and not everything) or (row_filter and everything):
@@ -45,45 +49,52 @@ def backfill(
         elif action:
             _hold(chosen, paused=action == "pause")
         else:
-            _run(chosen, tables or (TABLES if everything else TABLES[:1]), row_filter or "", wait=not no_wait, as_json=as_json)
+            captured = relations(own_store.chosen(chosen))
+            named = tables or (tuple(captured) if everything else TABLES[:1])
+            if unknown := set(named) - set(captured):
+                raise click.UsageError(f"the store's mapping does not name {', '.join(sorted(unknown))}")
+            _run(chosen, [captured[name] for name in named], row_filter or "", wait=not no_wait, as_json=as_json)
     except (connector.ConnectorUnreachable, follow.CouldNotFollow, request.BadFilter) as error:
         click.echo(f"cx: {error}", err=True)
         sys.exit(COULD_NOT_RUN)
     sys.exit(GOOD)
 
 
-def _run(chosen: "Settings", tables: tuple[str, ...], row_filter: str, *, wait: bool, as_json: bool) -> None:
+def _run(chosen: "Settings", captured: "Sequence[Relation]", row_filter: str, *, wait: bool, as_json: bool) -> None:
     import psycopg
 
+    from ops import kafka_access
     from ops.backfill import connector, follow, request
 
     outcomes = []
-    for table in tables:
+    for relation in captured:
+        table = relation.table
         connector.running(chosen.connect_url)  # nothing is asked of a connector that does not answer
-        ends = follow.ends(chosen.kafka_bootstrap, f"cx.enrichment.{table}")
+        ends = follow.ends(kafka_access.chosen(chosen), f"cx.enrichment.{table}")
         with (
             psycopg.connect(chosen.store_url, autocommit=True) as store,
             psycopg.connect(chosen.warehouse_url, autocommit=True) as warehouse,
         ):
-            asked = request.find_or_ask(store, warehouse, table, row_filter, ends)
+            asked = request.find_or_ask(store, warehouse, relation, row_filter, ends)
         verb = "asked Debezium to read" if asked.is_new else "a backfill that runs already reads"
         click.echo(f"{table}: {verb} {asked.expected} rows ({row_filter or 'all'}), signal {asked.backfill_id}", err=True)
-        landed = _follow(chosen, asked) if wait else 0
+        landed = _follow(chosen, asked, as_json) if wait else 0
         outcomes.append({"backfill_id": asked.backfill_id, "table": table, "expected": asked.expected, "landed": landed})
     if as_json:
         click.echo(json.dumps({"backfills": outcomes}))
 
 
-def _follow(chosen: "Settings", asked: Any) -> int:
+def _follow(chosen: "Settings", asked: Any, as_json: bool) -> int:
+    from ops import kafka_access
     from ops.backfill import follow
     from ops.backfill.progress import Progress
 
     def say(progress: Progress) -> None:
         click.echo(f"  {progress.read} read, {progress.landed} landed of {progress.expected}", err=True)
 
-    done = follow.follow(asked, chosen.kafka_bootstrap, chosen.connect_url, chosen.warehouse_url, say)
+    done = follow.follow(asked, kafka_access.chosen(chosen), chosen.connect_url, chosen.warehouse_url, say)
     fewer = "; the others changed or went away meanwhile" if done.landed < done.expected else ""
-    click.echo(f"{asked.table}: {done.landed} of {done.expected} rows have landed{fewer}")
+    click.echo(f"{asked.table}: {done.landed} of {done.expected} rows have landed{fewer}", err=as_json)
     return done.landed
 
 

@@ -15,19 +15,23 @@ from ops.cli import BAD_DATA, COULD_NOT_RUN
 def outbound(context: click.Context) -> None:
     """Carry every applied change to cx.signals.* and on to the CRM, until stopped.
 
-    Exit code 0 after SIGTERM, 1 when a service failed.
+    Exit code 0 after SIGTERM, 1 when a service failed, 2 when Kafka refuses it.
     """
     if context.invoked_subcommand:
         return
     from prometheus_client import CollectorRegistry, ProcessCollector
 
+    from ops import kafka_access
     from ops.outbound.serve import serve
     from ops.outbound.services import services
+    from stream.kafka import refusal
 
     known = settings.load().require("warehouse_url", "kafka_bootstrap")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the services say themselves what they wait for
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    if refused := asyncio.run(refusal(kafka_access.chosen(known))):
+        raise settings.SettingsError(refused)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     port = int(known.outbound_metrics_port)

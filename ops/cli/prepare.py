@@ -9,7 +9,8 @@ from ops import migrate, settings
 @click.option("--replication", default=1, show_default=True, help="Replication factor of topics that are made.")
 @click.option("--skip-store", is_flag=True, help="Leave the store's tables, publication and role as they are.")
 @click.option("--print-sql", is_flag=True, help="Print what the store's owner has to run, and do nothing.")
-def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
+@click.option("--print-connect", is_flag=True, help="Print what Kafka Connect's worker properties need, and do nothing.")
+def prepare(replication: int, skip_store: bool, print_sql: bool, print_connect: bool) -> None:
     """Migrate both databases, give the roles their rights, make the topics, register the connector.
 
     Reads the addresses from CX_STORE_URL, CX_WAREHOUSE_URL, CX_KAFKA_BOOTSTRAP and CX_CONNECT_URL, the passwords
@@ -17,11 +18,15 @@ def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
     CX_STORE_MAPPING names the tables of a store that is not ours: it gets a role, a publication and schema enrichment only.
     """
     from connectors import register
-    from ops import own_store
-    from ops.stack import roles, topics
+    from ops import kafka_access, own_store
+    from ops.stack import kafka, roles, topics
 
     if print_sql:
         click.echo(own_store.sql(own_store.chosen(settings.load())))
+        return
+    if print_connect:
+        lines = kafka.connect_security(kafka_access.chosen(settings.load().require("kafka_bootstrap")))
+        click.echo("".join(f"{name}={value}\n" for name, value in lines.items()) + kafka.CONNECT_SECRETS, nl=False)
         return
     chosen = settings.load().require("warehouse_url", "bi_password", "kafka_bootstrap", "connect_url")
     if not skip_store:
@@ -33,7 +38,7 @@ def prepare(replication: int, skip_store: bool, print_sql: bool) -> None:
     _make_roles(chosen)
     click.echo("warehouse: schemas landing, ops and marts and role bi_reader are there")
     try:
-        topics.ensure(chosen.kafka_bootstrap, replication=replication)
+        topics.ensure(kafka_access.chosen(chosen), replication=replication)
         click.echo("kafka: topics are there")
         register.register(chosen.connect_url, own_store.connector(own_store.chosen(chosen)))
         register.wait_until_running(chosen.connect_url)

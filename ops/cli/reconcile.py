@@ -26,12 +26,19 @@ def reconcile(
     Exit code 0: equal (or every difference is explained or dead-lettered); 1: rows differ; 2: no answer could be found.
     Each run is written to ops.reconciliations; a difference raises an alert, and its end closes it.
     """
-    from ops import settings
+    from ops import kafka_access, own_store, settings
     from ops.reconcile.run import Request
 
     chosen = settings.load().require("store_url", "warehouse_url", "kafka_bootstrap")
     request = Request(
-        chosen.store_url, chosen.warehouse_url, chosen.kafka_bootstrap, tables or Request.tables, repair, remove_at_most, patience
+        chosen.store_url,
+        chosen.warehouse_url,
+        kafka_access.chosen(chosen),
+        tables,
+        repair,
+        remove_at_most,
+        patience,
+        own_store.chosen(chosen),
     )
     while True:
         code = _once(request, as_json)

@@ -18,9 +18,9 @@ def worker(instance: str | None, let_through: bool) -> None:
     """Land the captured tables' changes in the warehouse until stopped.
 
     Exit code 0 after SIGTERM, 1 when it had to stop: a flood of rejected records, a drift for which the policy says
-    stop, a consumer that hangs.
+    stop, a consumer that hangs; 2 when Kafka or the warehouse refuses it, so that no retry helps.
     """
-    from ops import own_store
+    from ops import kafka_access, own_store
     from stream.worker import WorkerSettings, run
 
     settings = settings_module.load().require("kafka_bootstrap", "warehouse_url")
@@ -30,12 +30,12 @@ def worker(instance: str | None, let_through: bool) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     code = run(
         WorkerSettings(
-            bootstrap=settings.kafka_bootstrap,
+            kafka=kafka_access.chosen(settings),
             warehouse_url=settings.worker_url or settings.warehouse_url,
             group=settings.consumer_group,
             topics=TOPICS,
             run_directory=settings.run_directory,
-            store_url="" if mapping else settings.store_url,  # its columns are not the contract's
+            store_url=settings.store_url,
             metrics_port=int(settings.worker_metrics_port),
             metrics_bind=settings.metrics_bind,
             instance=instance,

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from ops.doctor.store import PUBLICATION, ROLE, SLOT, Slot, StoreFacts
 from ops.doctor.warehouse import Clock, WarehouseFacts
-from ops.reconcile.relations import RELATIONS
+from ops.reconcile.relations import RELATIONS, Relation
 from stream.core.drift import Action, DriftPolicy, Kind
 from stream.core.records import Difference
 
@@ -28,18 +28,23 @@ select active, wal_status, coalesce(pg_current_wal_lsn() - restart_lsn, 0)::bigi
 PUBLISHED = "select schemaname || '.' || tablename from pg_publication_tables where pubname = %s"
 IS_PUBLICATION = "select 1 from pg_publication where pubname = %s"
 COLUMNS = """
-select relname, relreplident, attname, format_type(atttypid, atttypmod)
+select nspname || '.' || relname, relreplident, attname, format_type(atttypid, atttypmod)
 from pg_class
 inner join pg_namespace on pg_namespace.oid = relnamespace
 inner join pg_attribute on attrelid = pg_class.oid
-where nspname = 'enrichment' and relname = any(%s) and attnum > 0 and not attisdropped
+where nspname || '.' || relname = any(%s) and attnum > 0 and not attisdropped
 """
 ROLE_ATTRIBUTES = "select rolcanlogin, rolreplication, rolsuper from pg_roles where rolname = %s"
-NEEDED_RIGHTS = {
-    **{f"enrichment.{table}": ("select",) for table in RELATIONS},
+OUR_RIGHTS = {
     "enrichment.cdc_heartbeat": ("select", "insert", "update"),
     "enrichment.cdc_signal": ("select", "insert", "delete"),
 }
+TABLE_RIGHT = "select has_table_privilege(%s, %s, %s)"
+READABLE = """
+select attname
+from pg_attribute
+where attnum > 0 and not attisdropped and has_column_privilege(%s::name, attrelid, attnum, 'select') and attrelid = %s::regclass
+"""
 WRITES = "insert, update, delete, truncate"
 REVISION = "select version_num from cx_schema_version"
 HEARTBEAT = "select extract(epoch from clock_timestamp() - max(beat_at))::float from enrichment.cdc_heartbeat"
@@ -65,24 +70,28 @@ where rolname = 'bi_reader'
 """
 
 
-def store_facts(connection: psycopg.Connection[Any], policy: DriftPolicy) -> StoreFacts:
-    """Everything the store's checks need. The connection commits each statement."""
+def store_facts(
+    connection: psycopg.Connection[Any], policy: DriftPolicy, captured: Mapping[str, Relation] = RELATIONS
+) -> StoreFacts:
+    """Everything the store's checks need, of the tables that are captured. The connection commits each statement."""
+    names = {relation.store: table for table, relation in captured.items()}
     version, wal_level, slots, most_slots, senders, most_senders = _one(connection, SERVER)
     slot = connection.execute(SLOT_STATE, [SLOT]).fetchone()
     is_published = connection.execute(IS_PUBLICATION, [PUBLICATION]).fetchone()
     published = frozenset(name for (name,) in connection.execute(PUBLISHED, [PUBLICATION]))
     tables: dict[str, dict[str, str]] = {}
     identities: dict[str, str] = {}
-    for table, identity, column, column_type in connection.execute(COLUMNS, [list(RELATIONS)]):
+    for store_name, identity, column, column_type in connection.execute(COLUMNS, [list(names)]):
+        table = names[store_name]
         tables.setdefault(table, {})[column] = column_type
         identities[table] = identity
     role = connection.execute(ROLE_ATTRIBUTES, [ROLE]).fetchone()
-    lacking, extra = _rights(connection) if role else ((), ())
+    lacking, extra = _rights(connection, captured, tables) if role else ((), ())
     return StoreFacts(
         version, wal_level, (slots, most_slots), (senders, most_senders), Slot(*slot) if slot else None,
         published if is_published else None, identities, tables, (role[0], role[1]) if role else None, lacking,
         _value(connection, HEARTBEAT), _value(connection, REVISION), (*extra, *(["everything"] if role and role[2] else [])),
-        {table: _refused(table, columns, policy) for table, columns in tables.items()},
+        {table: _refused(table, columns, policy) for table, columns in tables.items()}, captured,
     )  # fmt: skip
 
 
@@ -115,20 +124,25 @@ def _ask_clock(connection: psycopg.Connection[Any]) -> Clock:
     return Clock((there - asked).total_seconds() - half, half)
 
 
-def _rights(connection: psycopg.Connection[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _rights(
+    connection: psycopg.Connection[Any], captured: Mapping[str, Relation], tables: Mapping[str, Mapping[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the capture role may not do though it must, and may do though it need not."""
     lacking, extra = [], []
-    for table, rights in NEEDED_RIGHTS.items():
-        if _value(connection, "select to_regclass(%s)", table) is None:
-            continue
-        for right in rights:
-            if not _value(connection, "select has_table_privilege(%s, %s, %s)", ROLE, table, right):
-                lacking.append(f"{right} {table}")
-        writes = "select has_table_privilege(%s, %s, %s)"
-        if rights == ("select",) and _value(connection, writes, ROLE, table, WRITES):
-            extra.append(f"write {table}")
-    if not _value(connection, "select has_schema_privilege(%s, to_regnamespace('enrichment'), 'usage')", ROLE):
-        lacking.append("use schema enrichment")
+    for name, rights in OUR_RIGHTS.items():
+        if _value(connection, "select to_regclass(%s)", name) is not None:
+            lacking += [f"{right} {name}" for right in rights if not _value(connection, TABLE_RIGHT, ROLE, name, right)]
+    for table in tables:
+        relation = captured[table]
+        needed = set(relation.own.columns if relation.own else tables[table])
+        readable = {column for (column,) in connection.execute(READABLE, [ROLE, relation.store_sql])}
+        lacking += [f"select {relation.store}"] if needed - readable else []
+        extra += [f"read {relation.store}.{column}" for column in sorted(readable - needed)]
+        extra += [f"write {relation.store}"] if _value(connection, TABLE_RIGHT, ROLE, relation.store_sql, WRITES) else []
+    schemas = {"enrichment", *(captured[table].store.partition(".")[0] for table in tables)}
+    for schema in sorted(schemas):
+        if not _value(connection, "select has_schema_privilege(%s, to_regnamespace(quote_ident(%s)), 'usage')", ROLE, schema):
+            lacking.append(f"use schema {schema}")
     return tuple(lacking), tuple(extra)
 
 

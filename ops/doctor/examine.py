@@ -1,14 +1,15 @@
 """The whole examination: ask each part, check what it says; a part that does not answer is a line of its own."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
 
-from ops import migrate
+from ops import kafka_access, migrate, own_store
 from ops.doctor import database_facts, pipeline, pipeline_facts, store, warehouse
 from ops.doctor.check import Check
+from ops.reconcile.relations import Relation, relations
 from ops.settings import Settings
 from ops.stack.topics import TOPICS
 from stream.worker import read_policy
@@ -16,7 +17,7 @@ from stream.worker import read_policy
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Every check, the parts in the order in which the data travels."""
-    yield from _store(settings.store_url)
+    yield from _store(settings.store_url, relations(own_store.chosen(settings)))
     yield from _pipeline(settings)
     yield from _warehouse(settings.warehouse_url)
     run_directory = Path(settings.run_directory)
@@ -24,12 +25,12 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield warehouse.disk_check(str(run_directory), shutil.disk_usage(run_directory).free)
 
 
-def _store(url: str) -> Iterator[Check]:
+def _store(url: str, captured: Mapping[str, Relation]) -> Iterator[Check]:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
             yield Check("store: reachable", True, "it answers")
             yield warehouse.clock_check("store", database_facts.clock(connection))
-            facts = database_facts.store_facts(connection, read_policy())
+            facts = database_facts.store_facts(connection, read_policy(), captured)
             yield from store.checks(facts, database_facts.newest_revision(migrate.STORE_MIGRATIONS))
     except psycopg.Error as error:
         yield Check("store: reachable", False, _sentence(error), "check CX_STORE_URL, and that the server runs")
@@ -48,7 +49,7 @@ def _warehouse(url: str) -> Iterator[Check]:
 
 def _pipeline(settings: Settings) -> Iterator[Check]:
     try:
-        found = pipeline_facts.topic_facts(settings.kafka_bootstrap, [topic.name for topic in TOPICS])
+        found = pipeline_facts.topic_facts(kafka_access.chosen(settings), [topic.name for topic in TOPICS])
         yield Check("kafka: reachable", True, "it answers")
         yield from pipeline.topic_checks(TOPICS, found)
     except pipeline_facts.NoAnswer as error:

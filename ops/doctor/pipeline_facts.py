@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 
 from ops.doctor.pipeline import PLUGIN, ConnectFacts, TopicFacts
+from stream.kafka import KafkaAccess, KafkaUnreachable, administering
 
 ASKED = {"cleanup.policy", "retention.ms", "max.compaction.lag.ms"}
 
@@ -18,18 +17,16 @@ class NoAnswer(Exception):
     """A part does not answer; the message is its client's."""
 
 
-def topic_facts(bootstrap: str, names: Sequence[str]) -> dict[str, TopicFacts]:
+def topic_facts(kafka: KafkaAccess, names: Sequence[str]) -> dict[str, TopicFacts]:
     """The topics that exist. Raises NoAnswer."""
     try:
-        return asyncio.run(_topic_facts(bootstrap, names))
-    except (KafkaError, OSError) as error:
+        return asyncio.run(_topic_facts(kafka, names))
+    except KafkaUnreachable as error:
         raise NoAnswer(str(error)) from error
 
 
-async def _topic_facts(bootstrap: str, names: Sequence[str]) -> dict[str, TopicFacts]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
-    await admin.start()
-    try:
+async def _topic_facts(kafka: KafkaAccess, names: Sequence[str]) -> dict[str, TopicFacts]:
+    async with administering(kafka, request_timeout_ms=10_000) as admin:
         described = [entry for entry in await admin.describe_topics(list(names)) if not entry["error_code"]]
         known = [entry["topic"] for entry in described]
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in known]
@@ -38,8 +35,6 @@ async def _topic_facts(bootstrap: str, names: Sequence[str]) -> dict[str, TopicF
         return {
             entry["topic"]: TopicFacts(len(entry["partitions"]), configurations.get(entry["topic"], {})) for entry in described
         }
-    finally:
-        await admin.close()
 
 
 def _configuration(entries: Sequence[Sequence[Any]]) -> dict[str, str]:

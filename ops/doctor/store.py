@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ops.doctor.check import Check, bytes_in_words
-from ops.reconcile.relations import RELATIONS, is_lossless
+from ops.reconcile.mapped import quoted
+from ops.reconcile.relations import RELATIONS, Relation, is_lossless
 
 PUBLICATION, SLOT, ROLE = "cx_enrichment", "cx_enrichment", "cx_capture"
-PUBLISHED = {f"enrichment.{table}" for table in (*RELATIONS, "cdc_heartbeat", "cdc_signal")}
+OURS = ("enrichment.cdc_heartbeat", "enrichment.cdc_signal")  # in every store, whatever its tables are called
+PUBLISHED = {*(relation.store for relation in RELATIONS.values()), *OURS}
 MOST_RETAINED = 1024**3  # bytes of WAL that a slot may hold back before it is worth a look
 HEARTBEAT_SECONDS = 60.0
 DIFFERENCES_NAMED = {"f": "full", "d": "default", "n": "nothing", "i": "index"}
@@ -40,6 +42,15 @@ class StoreFacts:
     revision: str | None = None
     extra_rights: tuple[str, ...] = ()
     refused_columns: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what the drift policy does not let pass
+    relations: Mapping[str, Relation] = field(default_factory=lambda: RELATIONS)  # what is captured, under the store's names
+
+    @property
+    def is_mapped(self) -> bool:
+        return any(relation.own for relation in self.relations.values())
+
+    @property
+    def to_publish(self) -> set[str]:
+        return {*(relation.store for relation in self.relations.values()), *OURS}
 
 
 def checks(facts: StoreFacts, newest_revision: str) -> Iterator[Check]:
@@ -47,9 +58,11 @@ def checks(facts: StoreFacts, newest_revision: str) -> Iterator[Check]:
     yield _version(facts)
     yield _wal_level(facts)
     yield from _room(facts)
-    yield _revision(facts, newest_revision)
-    yield from (_columns(table, facts) for table in RELATIONS)
-    yield from (_replica_identity(table, facts.identities.get(table)) for table in RELATIONS)
+    if not facts.is_mapped:  # a store of somebody else's has their schema
+        yield _revision(facts, newest_revision)
+    for table, relation in facts.relations.items():
+        yield _mapped_columns(relation, facts) if relation.own else _columns(table, facts)
+    yield from (_replica_identity(relation.store, facts.identities.get(table)) for table, relation in facts.relations.items())
     yield _publication(facts)
     yield _role(facts)
     yield from _slot(facts)
@@ -101,17 +114,29 @@ def _columns(table: str, facts: StoreFacts) -> Check:
     return Check(name, not problems, "; ".join(problems) or good, remedy)
 
 
-def _replica_identity(table: str, identity: str | None) -> Check:
+def _mapped_columns(relation: Relation, facts: StoreFacts) -> Check:
+    """The mapping against the store's actual columns."""
+    assert relation.own  # noqa: S101
+    name, columns = f"store: mapped columns of {relation.store}", facts.tables.get(relation.table)
+    remedy = "correct the file that CX_STORE_MAPPING names, or bring the column back; then `cx prepare`"
+    if columns is None:
+        return Check(name, False, "no such table", remedy)
+    missing = [column for column in relation.own.columns if column not in columns]
+    return Check(name, not missing, f"{', '.join(missing)} missing" if missing else f"all {len(relation.own.columns)}", remedy)
+
+
+def _replica_identity(relation: str, identity: str | None) -> Check:
     found = DIFFERENCES_NAMED.get(identity or "", "no such table")
-    remedy = f"alter table enrichment.{table} replica identity full"
-    return Check(f"store: replica identity of enrichment.{table}", identity == "f", found, remedy)
+    remedy = f"alter table {relation} replica identity full"
+    return Check(f"store: replica identity of {relation}", identity == "f", found, remedy)
 
 
 def _publication(facts: StoreFacts) -> Check:
     name = f"store: publication {PUBLICATION}"
     if facts.published is None:
-        return Check(name, False, "not there", f"create publication {PUBLICATION} for table {', '.join(sorted(PUBLISHED))}")
-    missing, foreign = sorted(PUBLISHED - facts.published), sorted(facts.published - PUBLISHED)
+        tables = ", ".join(sorted(facts.to_publish))
+        return Check(name, False, "not there", f"create publication {PUBLICATION} for table {tables}")
+    missing, foreign = sorted(facts.to_publish - facts.published), sorted(facts.published - facts.to_publish)
     if missing:
         return Check(
             name, False, f"lacks {', '.join(missing)}", f"alter publication {PUBLICATION} add table {', '.join(missing)}"
@@ -133,9 +158,16 @@ def _role(facts: StoreFacts) -> Check:
     if lacking:
         return Check(name, False, f"may not {', '.join(lacking)}", "cx prepare")
     if facts.extra_rights:
-        revoke = f"revoke insert, update, delete, truncate on enrichment.ticket_signals from {ROLE}"
-        return Check(name, False, f"may also {', '.join(facts.extra_rights)}", revoke)
+        mend = "; ".join(_least_rights(relation) for relation in facts.relations.values())
+        return Check(name, False, f"may also {', '.join(facts.extra_rights)}", mend)
     return Check(name, True, "may capture, and no more")
+
+
+def _least_rights(relation: Relation) -> str:
+    if relation.own is None:
+        return f"revoke insert, update, delete, truncate on {relation.store} from {ROLE}"
+    columns = ", ".join(map(quoted, relation.own.columns))
+    return f"revoke all on {relation.store_sql} from {ROLE}; grant select ({columns}) on {relation.store_sql} to {ROLE}"
 
 
 def _slot(facts: StoreFacts) -> Iterator[Check]:

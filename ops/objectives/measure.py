@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import httpx
 import psycopg
-from aiokafka.errors import KafkaError
 
 from connectors import register
 from ops.objectives.rules import Objective
 from ops.stack import probes
+from stream.kafka import KafkaAccess, KafkaUnreachable
 
 log = logging.getLogger("cx.objectives")
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Sources:
 
     warehouse_url: str
     store_url: str = ""
-    kafka_bootstrap: str = ""
+    kafka: KafkaAccess | None = None
     connect_url: str = ""
     consumer_group: str = ""
     topics: Sequence[str] = ()
@@ -79,7 +79,7 @@ def _ask(connection: psycopg.Connection[Any], objective: Objective) -> tuple[boo
 
 
 def _from_kafka(sources: Sources, lag: probes.Facts | None, objectives: Sequence[Objective]) -> dict[str, float | None]:
-    if not sources.kafka_bootstrap:
+    if sources.kafka is None:
         return {}
     measures: dict[str, float | None] = {}
     if lag is not None:
@@ -88,8 +88,8 @@ def _from_kafka(sources: Sources, lag: probes.Facts | None, objectives: Sequence
 
 
 def _lag(sources: Sources) -> probes.Facts | None:
-    bootstrap, group, topics = sources.kafka_bootstrap, sources.consumer_group, tuple(sources.topics)
-    return _or_none(lambda: probes.lag(bootstrap, group, topics)) if bootstrap else None
+    kafka, group, topics = sources.kafka, sources.consumer_group, tuple(sources.topics)
+    return _or_none(lambda: probes.lag(kafka, group, topics)) if kafka else None
 
 
 def _slot(sources: Sources) -> probes.Facts | None:
@@ -103,5 +103,8 @@ def _connector(sources: Sources) -> register.ConnectorStatus | None:
 def _or_none(question: Callable[[], T | None]) -> T | None:
     try:
         return question()
-    except (psycopg.Error, KafkaError, httpx.HTTPError, OSError, TimeoutError):
+    except KafkaUnreachable as error:
+        log.warning("%s", error)
+        return None
+    except (psycopg.Error, httpx.HTTPError, OSError, TimeoutError):
         return None

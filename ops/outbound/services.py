@@ -15,6 +15,7 @@ from connectors.outbound.relay.relay import Relay
 from connectors.outbound.relay.topics import Topics
 from connectors.outbound.webhooks import service as webhook_service
 from connectors.outbound.webhooks.metrics import Metrics as WebhookMetrics
+from ops import kafka_access
 from ops.outbound import webhooks
 from ops.outbound.failpoints import failing
 from ops.settings import Settings, SettingsError, variable
@@ -33,7 +34,7 @@ def services(settings: Settings, registry: CollectorRegistry) -> list[Service]:
 
 
 def _relay(settings: Settings, registry: CollectorRegistry) -> Service:
-    topics = Topics(settings.kafka_bootstrap)
+    topics = Topics(kafka_access.chosen(settings).client)
     relay = Relay(warehouse_url(settings), topics, projection.shipped(), Metrics(registry), failing(settings.failpoint, "relay"))
     return Service("relay", relay.run)
 
@@ -47,7 +48,8 @@ def _crm(settings: Settings, registry: CollectorRegistry) -> list[Service]:
     except configuration.CrmFileError as error:
         raise SettingsError(f"CX_CRM: {error}") from error
     reached = failing(settings.failpoint, "crm")
-    service = CrmService(warehouse_url(settings), settings.kafka_bootstrap, crm, CrmMetrics(registry), reached)
+    kafka = kafka_access.chosen(settings).client
+    service = CrmService(warehouse_url(settings), kafka, crm, CrmMetrics(registry), reached)
     return [Service("crm", service.run)]
 
 

@@ -12,6 +12,7 @@ from connectors.outbound.webhooks import subscription_file
 from connectors.outbound.webhooks.filter_meaning import LIST, NUMBER, OBJECT, TEXT, WORDS, Field, Fields
 from connectors.outbound.webhooks.service import Setup
 from connectors.outbound.webhooks.subscriptions import Subscription
+from ops import kafka_access
 from ops.outbound.failpoints import failing
 from ops.settings import Settings, variable
 from stream.core.contract.rows import TicketSignal
@@ -25,7 +26,7 @@ def setup(settings: Settings, warehouse_url: str) -> Setup:
     path = Path(settings.webhooks)
     return Setup(
         warehouse_url,
-        settings.kafka_bootstrap,
+        kafka_access.chosen(settings).client,
         {short_name(one): one.topic for one in projection.shipped()},
         reader(path),
         lambda: fingerprint(path),

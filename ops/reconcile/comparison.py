@@ -1,7 +1,7 @@
 """Compare one table: hashes of buckets, then of the rows of differing buckets, then the evidence on each differing row."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +62,7 @@ class Sides:
     store: Side
     warehouse: Side
     warehouse_url: str
+    store_types: Mapping[str, str] = field(default_factory=dict)  # the store's columns under their own names
 
     @property
     def is_versioned(self) -> bool:
@@ -75,13 +76,13 @@ def open_sides(relation: Relation, store_url: str, warehouse_url: str) -> Iterat
         if store.execute(queries.PROBE).fetchone() != warehouse.execute(queries.PROBE).fetchone():
             raise CouldNotCompare("the two PostgreSQL servers hash the same values differently: run both on the same version")
         try:
-            types = column_types(store, relation.store)
+            types = column_types(store, relation.store_sql)
         except psycopg.errors.UndefinedTable as error:
             raise CouldNotCompare(f"the store has no table {relation.store}") from error
         store_side, warehouse_side = expressions(relation, types)
         positions = "coalesce(source_positions[cardinality(source_positions)], -1)"
         positions = positions if relation.table == "ticket_signals" else "source_position"
-        yield Sides(relation, Side(store, store_side), Side(warehouse, warehouse_side, positions), warehouse_url)
+        yield Sides(relation, Side(store, store_side), Side(warehouse, warehouse_side, positions), warehouse_url, types)
 
 
 def compare(sides: Sides, settle: Settle, pause: Callable[[float], None] = time.sleep) -> Comparison:
@@ -146,7 +147,7 @@ def look(sides: Sides, candidates: set[Identity], settle: Settle, pause: Callabl
 
 def _candidates(sides: Sides, result: Comparison) -> set[Identity]:
     estimate = sides.store.connection.execute(
-        "select greatest(reltuples, 0)::bigint from pg_class where oid = %s::regclass", [sides.relation.store]
+        "select greatest(reltuples, 0)::bigint from pg_class where oid = %s::regclass", [sides.relation.store_sql]
     ).fetchone()
     buckets = bucket_count(estimate[0] if estimate else 0)
     store, warehouse = _both(lambda side: side.bucket_hashes(buckets), sides)

@@ -1,7 +1,10 @@
 """What is compared: the columns of each table as SQL expressions that mean the same in the store and in the warehouse. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ops.reconcile import mapped
+from stream.core.own_store import OwnTable, StoreMapping
 
 # Types whose values compare the same after a cast to the contract's type; any other pair is compared as text.
 _LOSSLESS = {
@@ -27,10 +30,21 @@ class Relation:
     identity: tuple[str, ...]
     columns: Mapping[str, str]
     alive: str = "true"  # condition of the landing rows that stand for a living row
+    own: OwnTable | None = None  # where a mapped store keeps it
 
     @property
     def store(self) -> str:
-        return f"enrichment.{self.table}"
+        """The store's table, as people and Debezium write it."""
+        return self.own.relation if self.own else f"enrichment.{self.table}"
+
+    @property
+    def store_sql(self) -> str:
+        """The same as SQL writes it."""
+        return mapped.quoted(self.own.relation) if self.own else self.store
+
+    def store_identity(self, store_types: Mapping[str, str]) -> list[str]:
+        """The identity as SQL over the store's own columns."""
+        return mapped.identity(self.own, self.identity, self.columns, store_types) if self.own else list(self.identity)
 
     @property
     def warehouse(self) -> str:
@@ -71,6 +85,11 @@ RELATIONS = {
 }
 
 
+def relations(mapping: StoreMapping) -> dict[str, Relation]:
+    """What is captured: every table, or those that the mapping of a store of somebody else's names."""
+    return {name: replace(RELATIONS[name], own=own) for name, own in mapping.items()} if mapping else RELATIONS
+
+
 @dataclass(frozen=True)
 class Expressions:
     """The SQL expression of each content column on one side, in the same order on both."""
@@ -90,6 +109,10 @@ def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Exp
             null there. Columns it has beyond the contract may have been carried into custom_metrics: these keys are
             left out on both sides.
     """
+    source = relation.store
+    if relation.own:
+        source = mapped.as_contract(relation.own, relation.columns, store_types)
+        store_types = mapped.mapped_columns(relation.own, relation.columns)
     carried = sorted(set(store_types) - set(relation.columns) - {"updated_at"})
     store, warehouse = {}, {}
     for column, contract_type in relation.columns.items():
@@ -98,7 +121,7 @@ def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Exp
         store[column] = _expression(column, contract_type, carried, as_text) if actual else _absent(column, contract_type)
         warehouse[column] = _expression(column, contract_type, carried, as_text)
     return (
-        Expressions(relation.store, "true", relation.identity, store),
+        Expressions(source, "true", relation.identity, store),
         Expressions(relation.warehouse, relation.alive, relation.identity, warehouse),
     )
 

@@ -73,8 +73,8 @@ def repair(sides: Sides, verdicts: Sequence[Verdict], may_end: Callable[[Identit
     reread, extra = reread + sorted(returned), sorted(set(extra) - returned)
     _end_lives(sides, extra, position)
     with sides.store.connection.transaction():
-        for row_filter in signals.identity_filters(sides.relation.identity, reread):
-            signals.send(sides.store.connection, signals.execute_snapshot(sides.relation.table, row_filter))
+        for row_filter in signals.identity_filters(sides.relation.store_identity(sides.store_types), reread):
+            signals.send(sides.store.connection, signals.execute_snapshot(sides.relation.store, row_filter))
     done.asked_for, done.ended = reread, extra
     return done
 

@@ -11,12 +11,14 @@ import psycopg
 from ops.reconcile import gaps, record
 from ops.reconcile.comparison import Comparison, CouldNotCompare, Settle, Sides, compare, look, open_sides, values
 from ops.reconcile.gaps import Gap
-from ops.reconcile.relations import RELATIONS
+from ops.reconcile.relations import Relation, relations
 from ops.reconcile.repair import Repair, repair
 from ops.reconcile.repair_plan import removals
 from ops.reconcile.settled import NotSettled, Settling
 from ops.reconcile.side import Identity
 from ops.reconcile.verdicts import DIFFERENCES, Kind, Verdict
+from stream.core.own_store import StoreMapping
+from stream.kafka import KafkaAccess
 
 REPAIR_SECONDS = 120.0
 SAMPLES = 50  # differing rows whose values are shown
@@ -33,11 +35,12 @@ class Request:
 
     store_url: str
     warehouse_url: str
-    kafka_bootstrap: str
-    tables: tuple[str, ...] = tuple(RELATIONS)
+    kafka: KafkaAccess
+    tables: tuple[str, ...] = ()  # none: all that are captured
     repairs: bool = False
     remove_at_most: int = 100
     patience: float = 60.0
+    mapping: StoreMapping = field(default_factory=dict)  # of a store with names of its own
 
 
 @dataclass
@@ -58,14 +61,19 @@ class TableReport:
 
 def run(request: Request, say: Say = lambda line: None, settle: Settle | None = None) -> list[TableReport]:
     """Compare all tables, one after the other. Raises CouldNotRun; what could be said until then is recorded."""
-    wait = settle or Settling(request.store_url, request.warehouse_url, request.kafka_bootstrap, request.patience).wait
-    return [_run_table(request, table, wait, say) for table in request.tables]
+    captured = relations(request.mapping)
+    wait = settle or Settling(request.store_url, request.warehouse_url, request.kafka, request.patience, captured).wait
+    unknown = set(request.tables) - set(captured)
+    if unknown:
+        raise CouldNotRun(f"the store's mapping does not name {', '.join(sorted(unknown))}: nothing of it is captured")
+    return [_run_table(request, captured[table], wait, say) for table in request.tables or captured]
 
 
-def _run_table(request: Request, table: str, settle: Settle, say: Say) -> TableReport:
+def _run_table(request: Request, relation: Relation, settle: Settle, say: Say) -> TableReport:
+    table = relation.table
     started_at = datetime.now(UTC)
     try:
-        with open_sides(RELATIONS[table], request.store_url, request.warehouse_url) as sides:
+        with open_sides(relation, request.store_url, request.warehouse_url) as sides:
             try:
                 return _compare_and_repair(request, sides, settle, say, started_at)
             except (CouldNotCompare, NotSettled, psycopg.Error) as error:

@@ -6,14 +6,16 @@ there, and the offsets the worker has committed with their effect reach the ends
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from ops.backfill import signals
-from ops.backfill.offsets import KafkaUnreachable, partition_ends
-from ops.reconcile.relations import RELATIONS
+from ops.backfill.offsets import partition_ends
+from ops.reconcile.relations import RELATIONS, Relation
+from ops.reconcile.side import column_types
+from stream.kafka import KafkaAccess, KafkaUnreachable
 
 SLOT = "cx_enrichment"
 TOPICS = tuple(f"cx.enrichment.{table}" for table in RELATIONS)
@@ -43,28 +45,29 @@ class Settling:
 
     store_url: str
     warehouse_url: str
-    kafka_bootstrap: str
+    kafka: KafkaAccess
     patience: float = 60.0
+    relations: Mapping[str, Relation] = field(default_factory=lambda: RELATIONS)
 
     def wait(self, position: int) -> None:
         """Return when every change up to this position of the store has had its effect. Raises NotSettled."""
         with psycopg.connect(self.store_url, autocommit=True) as store:
             otherwise = "Kafka Connect does not confirm changes: `cx doctor`"
-            _until(lambda: _captured(store, position), self.patience, otherwise, NUDGES, lambda: _nudge(store))
-        ends = _ends(self.kafka_bootstrap)
+            _until(lambda: _captured(store, position), self.patience, otherwise, NUDGES, lambda: _nudge(store, self.relations))
+        ends = _ends(self.kafka)
         with psycopg.connect(self.warehouse_url, autocommit=True) as warehouse:
             _until(lambda: _consumed(warehouse, ends), self.patience, "the worker is behind: `cx status` shows its lag")
 
 
-def _nudge(store: psycopg.Connection[Any]) -> None:
+def _nudge(store: psycopg.Connection[Any], relations: Mapping[str, Relation]) -> None:
     """Have one row read again: on an idle store the confirmed position moves only with the heartbeat, 10 to 20 s late."""
-    for relation in RELATIONS.values():
-        columns = ", ".join(relation.identity)
+    for relation in relations.values():
         try:
-            row = store.execute(f"select {columns} from {relation.store} limit 1".encode()).fetchone()
+            columns = relation.store_identity(column_types(store, relation.store_sql))
+            row = store.execute(f"select {', '.join(columns)} from {relation.store_sql} limit 1".encode()).fetchone()
             if row:
-                row_filter = signals.identity_filter(relation.identity, [row])
-                signals.send(store, signals.execute_snapshot(relation.table, row_filter))
+                row_filter = signals.identity_filter(columns, [row])
+                signals.send(store, signals.execute_snapshot(relation.store, row_filter))
                 return
         except psycopg.errors.InsufficientPrivilege:
             return
@@ -87,10 +90,10 @@ def behind(consumed: Offsets, ends: Offsets) -> dict[tuple[str, int], int]:
     return {partition: end - consumed.get(partition, 0) for partition, end in ends.items() if end > consumed.get(partition, 0)}
 
 
-def _ends(bootstrap: str) -> Offsets:
+def _ends(kafka: KafkaAccess) -> Offsets:
     """The end offset of every partition that holds records."""
     try:
-        found = partition_ends(bootstrap, TOPICS)
+        found = partition_ends(kafka, TOPICS)
     except KafkaUnreachable as error:
         raise NotSettled(str(error)) from error
     return {partition: end for partition, (first, end) in found.items() if end > first}

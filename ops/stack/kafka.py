@@ -8,8 +8,18 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from ops.stack.layout import JARS, Stack, StackError, write_private
+from stream.kafka import KafkaAccess
 
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024  # a row with 10 MB of custom_metrics must reach the dead letters
+# Connect resolves `${env:...}` in its own properties and in connectors' from these variables, and from no others.
+CONNECT_SECRETS = """\
+config.providers=env
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+config.providers.env.param.allowlist.pattern=\
+CX_CDC_(HOST|PORT|DATABASE|USER|PASSWORD|SSLMODE|SSLROOTCERT)|CX_KAFKA_(USERNAME|PASSWORD)
+"""
+# Connect's own clients, and those it makes for connectors.
+CONNECT_CLIENTS = ("", "producer.", "consumer.", "admin.")
 BROKER_HEAP, CONNECT_HEAP = "512m", "1g"
 JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
@@ -78,11 +88,28 @@ status.storage.replication.factor=1
 status.storage.partitions=1
 topic.creation.enable=false
 connector.client.config.override.policy=All
-config.providers=env
-config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
-config.providers.env.param.allowlist.pattern=CX_CDC_(HOST|PORT|DATABASE|USER|PASSWORD)
-scheduled.rebalance.max.delay.ms=0
+{CONNECT_SECRETS}scheduled.rebalance.max.delay.ms=0
 """
+
+
+def connect_security(kafka: KafkaAccess) -> dict[str, str]:
+    """Properties with which every client of a Connect worker reaches this Kafka; user and password are references.
+
+    A quote or a backslash in Connect's CX_KAFKA_PASSWORD needs a backslash before it: JAAS reads it in quotes.
+    """
+    module = "plain.PlainLoginModule" if kafka.mechanism == "PLAIN" else "scram.ScramLoginModule"
+    log_in = {
+        "sasl.mechanism": kafka.mechanism,
+        "sasl.jaas.config": f"org.apache.kafka.common.security.{module} required"
+        ' username="${env:CX_KAFKA_USERNAME}" password="${env:CX_KAFKA_PASSWORD}";',
+    }
+    trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.ca_file}
+    properties = {
+        "security.protocol": kafka.protocol,
+        **(log_in if kafka.logs_in else {}),
+        **(trust if kafka.ca_file else {}),
+    }
+    return {f"{client}{name}": value for client in CONNECT_CLIENTS for name, value in properties.items()}
 
 
 def capture_environment(stack: Stack) -> dict[str, str]:
@@ -93,6 +120,8 @@ def capture_environment(stack: Stack) -> dict[str, str]:
         "CX_CDC_DATABASE": "store",
         "CX_CDC_USER": "cx_capture",
         "CX_CDC_PASSWORD": stack.capture_password,
+        "CX_CDC_SSLMODE": "prefer",  # the embedded server listens on loopback only
+        "CX_CDC_SSLROOTCERT": "",
     }
 
 

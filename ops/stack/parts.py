@@ -16,6 +16,7 @@ from ops.settings import PROJECT_DIRECTORY, ROLE_VARIABLES
 from ops.stack import connector_alert, kafka, postgres, roles, topics
 from ops.stack.decide import Limits
 from ops.stack.layout import Stack
+from stream.kafka import KafkaAccess
 
 RECONCILE_EVERY_SECONDS = "900"
 # The reconciler compares as the owner: it reads both databases whole.
@@ -92,7 +93,7 @@ def _broker(stack: Stack) -> Part:
         command=lambda: kafka.broker_command(stack),
         prepare=lambda: kafka.prepare_broker(stack),
         is_ready=lambda: kafka.answers(stack.kafka_port),
-        settle=lambda: topics.ensure(stack.kafka_bootstrap),
+        settle=lambda: topics.ensure(KafkaAccess(stack.kafka_bootstrap)),
     )
 
 
@@ -155,4 +156,5 @@ def _addresses(stack: Stack, name: str) -> dict[str, str]:
 def base_environment(stack: Stack) -> dict[str, str]:
     """The environment of every part: the caller's, with the addresses of this stack over it."""
     addresses = {name: value for name, value in stack.settings().items() if name not in ROLE_VARIABLES}
-    return {**os.environ, **addresses, "CX_RUN_DIRECTORY": str(stack.run_directory), "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **addresses, "CX_RUN_DIRECTORY": str(stack.run_directory), "PYTHONUNBUFFERED": "1",
+            "CX_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}  # fmt: skip  # the embedded broker listens on loopback only

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from psycopg.rows import dict_row
+
+from stream.kafka import KafkaAccess, administering, consuming
 
 Facts = dict[str, Any]
 
@@ -127,16 +128,16 @@ def _heartbeat(connection: psycopg.Connection[Facts]) -> Facts:
         return {"heartbeat_age_seconds": None}
 
 
-def lag(bootstrap: str, group: str, topics: tuple[str, ...]) -> Facts:
-    """What the group has still to read, in records and in the age of the oldest of them: see summed_lag."""
-    return asyncio.run(asyncio.wait_for(_lag(bootstrap, group, topics), timeout=5))
+def lag(kafka: KafkaAccess, group: str, topics: tuple[str, ...]) -> Facts:
+    """What the group has still to read, in records and in the age of the oldest of them: see summed_lag.
+
+    Raises KafkaUnreachable or TimeoutError.
+    """
+    return asyncio.run(asyncio.wait_for(_lag(kafka, group, topics), timeout=5))
 
 
-async def _lag(bootstrap: str, group: str, topics: tuple[str, ...]) -> Facts:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        await asyncio.gather(consumer.start(), admin.start())
+async def _lag(kafka: KafkaAccess, group: str, topics: tuple[str, ...]) -> Facts:
+    async with administering(kafka) as admin, consuming(kafka, enable_auto_commit=False) as consumer:
         described = await admin.describe_topics(list(topics))
         partitions = [TopicPartition(topic["topic"], part["partition"]) for topic in described for part in topic["partitions"]]
         committed = await admin.list_consumer_group_offsets(group)
@@ -145,8 +146,6 @@ async def _lag(bootstrap: str, group: str, topics: tuple[str, ...]) -> Facts:
         read = {partition: offset.offset for partition, offset in committed.items() if offset.offset >= 0}
         places = {partition: max(read.get(partition, 0), begins[partition]) for partition in partitions}
         ages = await _ages(consumer, {p: place for p, place in places.items() if place < ends[p]})
-    finally:
-        await asyncio.gather(consumer.stop(), admin.close())
     behind = {(p.topic, p.partition): ends[p] - places[p] for p in partitions}
     return summed_lag(behind, {(p.topic, p.partition): age for p, age in ages.items()})
 

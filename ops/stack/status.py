@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors import register
+from ops import kafka_access
 from ops.objectives import file
 from ops.objectives.described import described
 from ops.settings import Settings
@@ -29,7 +30,7 @@ def gather(settings: Settings) -> Facts:
     looks: dict[str, Callable[[], Any]] = {
         "warehouse": lambda: probes.warehouse(settings.warehouse_url),
         "slot": lambda: probes.slot(settings.store_url),
-        "lag": lambda: probes.lag(settings.kafka_bootstrap, settings.consumer_group, CAPTURED),
+        "lag": lambda: probes.lag(kafka_access.chosen(settings), settings.consumer_group, CAPTURED),
         "connector": lambda: _connector(settings.connect_url),
         "objectives": lambda: described(settings.warehouse_url, file.read(settings.objectives)),
     }

@@ -5,9 +5,10 @@ import sys
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import TopicAlreadyExistsError
 
 from ops.stack.kafka import LARGEST_RECORD_BYTES
+from stream.kafka import KafkaAccess, KafkaUnreachable, administering
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -62,25 +63,21 @@ OUTBOUND = ("cx.signals.v1", "cx.signals.crm.v1", "cx.signals.ops.v1")
 CAPTURED = ("cx.enrichment.ticket_signals", "cx.enrichment.tag_taxonomy", "cx.enrichment.accounts")
 
 
-def ensure(bootstrap: str, topics: tuple[Topic, ...] = TOPICS, replication: int = 1) -> None:
+def ensure(kafka: KafkaAccess, topics: tuple[Topic, ...] = TOPICS, replication: int = 1) -> None:
     """Make the topics that are missing. Raises TopicError when one exists with another number of partitions."""
     try:
-        asyncio.run(_ensure(bootstrap, topics, replication))
-    except KafkaError as error:
-        raise TopicError(f"Kafka at {bootstrap}: {error}") from error
+        asyncio.run(_ensure(kafka, topics, replication))
+    except KafkaUnreachable as error:
+        raise TopicError(str(error)) from error
 
 
-async def _ensure(bootstrap: str, topics: tuple[Topic, ...], replication: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000)
-    await admin.start()
-    try:
+async def _ensure(kafka: KafkaAccess, topics: tuple[Topic, ...], replication: int) -> None:
+    async with administering(kafka, request_timeout_ms=20_000) as admin:
         existing = set(await admin.list_topics())
         missing = [topic for topic in topics if topic.name not in existing]
         if missing:
             _check_created(await admin.create_topics([_new(topic, replication) for topic in missing]))
         await _check_partitions(admin, [topic for topic in topics if topic.name in existing])
-    finally:
-        await admin.close()
 
 
 def _new(topic: Topic, replication: int) -> NewTopic:
@@ -103,6 +100,6 @@ async def _check_partitions(admin: AIOKafkaAdminClient, topics: list[Topic]) -> 
 
 if __name__ == "__main__":
     try:
-        ensure(sys.argv[1])
+        ensure(KafkaAccess(sys.argv[1]))
     except (IndexError, TopicError) as error:
         sys.exit(f"usage: python -m ops.stack.topics HOST:PORT ({error})")

@@ -5,7 +5,7 @@ dead letters and replays know nothing of the mapping. What cannot be read goes o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from typing import Any, NamedTuple
@@ -59,6 +59,14 @@ class OwnTable(Struct, frozen=True):
         """Every column that is read, once, in the order of the mapping."""
         named = [column for origin in self.fields.values() for column in origin.columns]
         return tuple(dict.fromkeys([*named, *self.metrics]))
+
+    def filled(self, table: str, columns: Collection[str]) -> list[str]:
+        """The contract's fields that these columns of the store can fill; those that nobody mapped are null."""
+        return [
+            field
+            for field in ROW_TYPES[table].__struct_fields__
+            if field not in self.fields or set(self.fields[field].columns) <= set(columns)
+        ]
 
     def key_columns(self, table: str) -> tuple[str, ...]:
         """The columns that identify a row, in the order of the identity."""

@@ -7,7 +7,8 @@ from typing import Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from stream.errors import Unavailable
+from stream.errors import Misconfigured, Unavailable
+from stream.kafka import KafkaAccess, refusal
 
 TOPIC = "cx.dead_letters"
 LARGEST_BYTES = 16_000_000
@@ -33,12 +34,12 @@ class Letter(Protocol):
 class DeadLetterTopic:
     """Sends letters and waits until the brokers have them."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, letters: Sequence[Letter]) -> None:
-        """Return once every letter is acknowledged. Raises Unavailable; then some may have been sent."""
+        """Return once every letter is acknowledged. Raises Unavailable or Misconfigured; then some may have been sent."""
         try:
             producer = await self._started()
             sent = [await _send(producer, letter, letter.payload) for letter in letters]
@@ -46,6 +47,8 @@ class DeadLetterTopic:
                 await acknowledged
         except KafkaError as error:
             await self.stop()
+            if refused := await refusal(self._kafka):
+                raise Misconfigured(refused) from error
             raise Unavailable(f"The dead-letter topic cannot be written: {error!r}.") from error
 
     async def stop(self) -> None:
@@ -57,7 +60,7 @@ class DeadLetterTopic:
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all", max_request_size=LARGEST_BYTES)
+            producer = AIOKafkaProducer(**self._kafka.client, acks="all", max_request_size=LARGEST_BYTES)
             await producer.start()
             self._producer = producer
         return self._producer

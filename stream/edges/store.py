@@ -4,12 +4,13 @@ import psycopg
 
 from stream.core.contract.rows import ROW_TYPES
 from stream.core.drift import Kind, column_differences
+from stream.core.own_store import StoreMapping
 from stream.core.records import Difference
 
 COLUMNS = """
-select table_name, column_name, data_type
+select table_schema || '.' || table_name, column_name, data_type
 from information_schema.columns
-where table_schema = 'enrichment' and table_name = any(%s)
+where table_schema || '.' || table_name = any(%s)
 """
 
 TEXTS = frozenset({"text", "character varying", "character", "USER-DEFINED"})  # Debezium writes enums and domains as text, too
@@ -24,13 +25,23 @@ TYPES = {
 }
 
 
-def store_differences(url: str) -> list[Difference]:
-    """How the store's captured tables differ from the contract. Raises psycopg.Error when the store cannot be read."""
+def store_differences(url: str, mapping: StoreMapping | None = None) -> list[Difference]:
+    """How the store's captured tables differ from the contract. Raises psycopg.Error when the store cannot be read.
+
+    Of a store with names of its own: which fields the mapping cannot fill, because a column is not there.
+    """
+    tables = (
+        {own.relation: name for name, own in mapping.items()} if mapping else {f"enrichment.{name}": name for name in ROW_TYPES}
+    )
     with psycopg.connect(url, connect_timeout=10) as connection:
-        rows = connection.execute(COLUMNS, [list(ROW_TYPES)]).fetchall()
+        rows = connection.execute(COLUMNS, [list(tables)]).fetchall()
     types: dict[str, dict[str, str]] = {}
-    for table, column, data_type in rows:
-        types.setdefault(table, {})[column] = data_type
+    for relation, column, data_type in rows:
+        types.setdefault(tables[relation], {})[column] = data_type
+    if mapping:
+        return [
+            one for table, own in mapping.items() for one in column_differences(table, own.filled(table, types.get(table, {})))
+        ]
     named = [one for table, columns in types.items() for one in column_differences(table, columns)]
     return named + [one for table, columns in types.items() for one in _retyped(table, columns)]
 

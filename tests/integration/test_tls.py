@@ -16,7 +16,7 @@ from ops.stack import postgres
 from stream.core.batch import divide
 from stream.core.decode import decode
 from stream.edges.warehouse.landing import Warehouse
-from stream.errors import Unavailable
+from stream.errors import Misconfigured
 from stream.worker import read_policy
 from tests.conftest import free_port, wait_until
 from tests.stack_fixture import tmp_directory
@@ -77,10 +77,10 @@ def test_the_worker_lands_over_tls(secured: tuple[postgres.Server, Path]) -> Non
 
 
 def test_without_tls_nobody_gets_in(secured: tuple[postgres.Server, Path]) -> None:
-    """The server refuses a plain connection; the worker says that it cannot reach it and waits."""
+    """The server refuses a plain connection; the worker says that it is not let in, and why."""
     edge = Warehouse(_url(*secured, mode="disable"), read_policy())
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Misconfigured, match="no pg_hba"):
         edge.land(divide([decode(changed(signal(), 10), read_policy())]))
 
 

@@ -13,7 +13,7 @@ from ops.backfill.progress import Progress, is_over, is_read
 
 def test_a_signal_names_the_table_and_the_filter() -> None:
     """As Debezium reads it: data-collections, and the condition beside its own."""
-    kind, data = signals.execute_snapshot("accounts", "plan = 'pro' or plan is null")
+    kind, data = signals.execute_snapshot("enrichment.accounts", "plan = 'pro' or plan is null")
     assert kind == "execute-snapshot"
     assert json.loads(data) == {
         "type": "INCREMENTAL",
@@ -24,7 +24,7 @@ def test_a_signal_names_the_table_and_the_filter() -> None:
 
 def test_a_signal_without_a_filter_takes_the_whole_table() -> None:
     """No condition at all, instead of one that is always true."""
-    assert "additional-conditions" not in json.loads(signals.execute_snapshot("accounts")[1])
+    assert "additional-conditions" not in json.loads(signals.execute_snapshot("enrichment.accounts")[1])
 
 
 @pytest.mark.parametrize(("value", "text"), [("a", "'a'"), ("it's", "'it''s'"), ("a\\b'", " E'a\\\\b'''")])

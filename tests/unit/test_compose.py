@@ -14,6 +14,7 @@ from ops import settings
 from ops.cli import SUBCOMMANDS
 from ops.dashboards import place
 from ops.stack import kafka, layout
+from stream.kafka import KafkaAccess
 
 POM = "{http://maven.apache.org/POM/4.0.0}"
 PER_INSTALLATION = {
@@ -94,6 +95,52 @@ def test_connect_has_the_embedded_workers_settings(compose: dict[str, Any], stac
 
     assert {name: environment.get(variable[name]) for name in embedded} == embedded
     assert set(kafka.capture_environment(stack)) <= set(environment)
+
+
+def test_connect_reaches_a_secured_kafka_with_the_printed_properties(compose: dict[str, Any]) -> None:
+    """What `cx prepare --print-connect` prints for TLS and SCRAM is what the container gets, from the same variables."""
+    environment = compose["services"]["connect"]["environment"]
+    printed = kafka.connect_security(
+        KafkaAccess("kafka:9092", "SASL_SSL", username="u", password="p", ca_file="/run/secrets/kafka_ca")
+    )
+    given = {name: environment["CONNECT_" + name.upper().replace(".", "_")] for name in printed}
+
+    assert {name: filled(value) for name, value in given.items()} == printed
+    assert compose["secrets"]["kafka_ca"]["file"] == "${CX_KAFKA_CA_FILE:-/dev/null}"
+    assert all("kafka_ca" in compose["services"][name]["secrets"] for name in ("connect", "prepare", "worker", "reconciler"))
+
+
+def filled(value: str) -> str:
+    """A value as compose hands it on when CX_KAFKA_SECURITY_PROTOCOL is SASL_SSL."""
+    value = value.replace("${CX_KAFKA_SECURITY_PROTOCOL:-PLAINTEXT}", "SASL_SSL")
+    return re.sub(r"(?<!\$)\$\{\w+:-([^}]*)}", r"\1", value).replace("$$", "$")
+
+
+def test_every_process_gets_the_warehouse_as_its_own_role(compose: dict[str, Any]) -> None:
+    """The owner's address goes to who migrates and who compares; `prepare` makes the roles that the others are."""
+    users = {
+        name: {variable: user_of(value) for variable, value in service["environment"].items() if value and "@warehouse" in value}
+        for name, service in compose["services"].items()
+        if service.get("build") == "."
+    }
+    roles = {
+        "CX_WORKER_URL": "cx_worker",
+        "CX_BUILDER_URL": "cx_builder",
+        "CX_PUBLISHER_URL": "cx_publisher",
+        "CX_NOTIFIER_URL": "cx_notifier",
+        "CX_OUTBOUND_URL": "cx_outbound",
+    }
+
+    assert users["prepare"] == {"CX_WAREHOUSE_URL": "cx", **roles}
+    assert users["reconciler"] == {"CX_WAREHOUSE_URL": "cx"}
+    assert users["worker"] == {"CX_WAREHOUSE_URL": "cx_worker"}
+    assert users["publisher"] == {"CX_WAREHOUSE_URL": "cx_publisher", "CX_BUILDER_URL": "cx_builder"}
+    assert users["notifier"] == {"CX_WAREHOUSE_URL": "cx_notifier"}
+    assert users["outbound"] == {"CX_WAREHOUSE_URL": "cx_outbound"}
+
+
+def user_of(address: str) -> str:
+    return address.removeprefix("postgresql://").partition(":")[0]
 
 
 def test_the_store_logs_what_debezium_needs(compose: dict[str, Any]) -> None:

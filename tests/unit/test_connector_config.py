@@ -56,4 +56,4 @@ def test_a_status_without_tasks_does_not_count_as_running() -> None:
 
 def _stack() -> kafka.Stack:
     directory = PROJECT_DIRECTORY / "nowhere"
-    return kafka.Stack(directory, directory, 1, 2, 3, 4, 5, 6, 7, 8, "secret", "secret", "secret", "secret")
+    return kafka.Stack(directory, directory, 1, 2, 3, 4, 5, 6, 7, 8, 9, "secret", "secret", "secret", "secret")

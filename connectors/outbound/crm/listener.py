@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer
@@ -28,11 +28,11 @@ class Record(Protocol):
     def headers(self) -> Iterable[tuple[str, bytes]]: ...
 
 
-def consumer(bootstrap: str) -> AIOKafkaConsumer:
+def consumer(kafka: Mapping[str, Any]) -> AIOKafkaConsumer:
     """The consumer, not started. It has the topic to itself, so a restart need not wait for a session to end."""
     return AIOKafkaConsumer(
         TOPIC,
-        bootstrap_servers=bootstrap,
+        **kafka,
         group_id=GROUP,
         group_instance_id="cx-outbound",
         enable_auto_commit=False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,12 +30,12 @@ class CrmService:
     def __init__(
         self,
         warehouse_url: str,
-        bootstrap: str,
+        kafka: Mapping[str, Any],  # the options that every client of aiokafka takes
         crm: Crm,
         metrics: Metrics,
         reached: Callable[[str], None] = lambda place: None,
     ) -> None:
-        self._url, self._bootstrap, self._crm, self._metrics, self._reached = warehouse_url, bootstrap, crm, metrics, reached
+        self._url, self._kafka, self._crm, self._metrics, self._reached = warehouse_url, kafka, crm, metrics, reached
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
@@ -54,7 +54,7 @@ class CrmService:
     async def _work(self, stop: asyncio.Event) -> None:
         """Listen and send until stopped, or until either cannot."""
         async with await self._connect() as own, await self._session() as second:
-            api, source = Api(self._crm), listener.consumer(self._bootstrap)
+            api, source = Api(self._crm), listener.consumer(self._kafka)
             sender = Sender(self._crm, api, self._metrics, self._reached)
             over = asyncio.Event()
             try:

@@ -1,8 +1,9 @@
 """The producer of the outbound topics: a batch returns once the brokers have all of it, in the order it was given."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -19,8 +20,9 @@ class NotSent(Exception):
 class Topics:
     """Sends to Kafka with an idempotent producer: its own repeats are sorted out by the brokers."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Mapping[str, Any]) -> None:
+        """`kafka` are the options that every client of aiokafka takes: bootstrap_servers, and what protects the connection."""
+        self._kafka = dict(kafka)
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Iterable[Outgoing]) -> int:
@@ -32,7 +34,7 @@ class Topics:
         except (KafkaError, OSError) as error:
             # After a failed batch the next could overtake it: begin again with a producer of a new identity.
             await self.stop()
-            raise NotSent(f"Kafka at {self._bootstrap}: {error!r}") from error
+            raise NotSent(f"Kafka at {self._kafka['bootstrap_servers']}: {error!r}") from error
         return len(sent)
 
     async def stop(self) -> None:
@@ -45,7 +47,7 @@ class Topics:
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._kafka,
                 acks="all",
                 enable_idempotence=True,
                 compression_type="lz4",

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -49,10 +50,10 @@ class Reader:
         for one in subscriptions:
             self._by_topic.setdefault(topics[one.projection], []).append(one)
 
-    async def run(self, bootstrap: str) -> None:
-        """Read until cancelled. Raises KafkaError, psycopg.Error."""
+    async def run(self, kafka: Mapping[str, Any]) -> None:
+        """Read until cancelled; `kafka` are the options that every client of aiokafka takes. Raises KafkaError, psycopg.Error."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **kafka,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=LARGEST_BYTES,
@@ -60,7 +61,7 @@ class Reader:
         )
         await consumer.start()
         try:
-            await self._take_up(consumer, bootstrap)
+            await self._take_up(consumer, kafka)
             while True:
                 fetched = await consumer.getmany(timeout_ms=500, max_records=MOST_RECORDS)
                 if fetched:
@@ -70,9 +71,9 @@ class Reader:
             with suppress(Exception):
                 await consumer.stop()
 
-    async def _take_up(self, consumer: AIOKafkaConsumer, bootstrap: str) -> None:
+    async def _take_up(self, consumer: AIOKafkaConsumer, kafka: Mapping[str, Any]) -> None:
         """Go on where the warehouse says; a topic that was never read begins at its end, and that is written down."""
-        found = await _partitions(bootstrap, self._by_topic)
+        found = await _partitions(kafka, self._by_topic)
         consumer.assign(found)
         ends = await consumer.end_offsets(found)
         async with self._queue.turn:
@@ -123,9 +124,9 @@ def remembered_since(now: datetime) -> datetime:
     return now - KEPT / 2
 
 
-async def _partitions(bootstrap: str, topics: Iterable[str]) -> list[TopicPartition]:
+async def _partitions(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[TopicPartition]:
     """The topics' partitions, waiting for topics to be made."""
-    admin, said = AIOKafkaAdminClient(bootstrap_servers=bootstrap), False
+    admin, said = AIOKafkaAdminClient(**kafka), False
     await admin.start()
     try:
         while missing := set(topics) - set(await admin.list_topics()):

@@ -1,7 +1,7 @@
 """The webhooks service: reads the topics, sends, sweeps; waits out outages; begins anew when the subscriptions file changes.
 
 stop = asyncio.Event()
-await run(Setup(warehouse_url, bootstrap, topics, subscriptions, fingerprint), Metrics(registry), stop)
+await run(Setup(warehouse_url, kafka, topics, subscriptions, fingerprint), Metrics(registry), stop)
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 from aiokafka.errors import KafkaError
@@ -44,7 +45,7 @@ class Setup:
     """
 
     warehouse_url: str
-    bootstrap: str
+    kafka: Mapping[str, Any]  # the options that every client of aiokafka takes
     topics: Mapping[str, str]
     subscriptions: Callable[[], Sequence[Subscription]]
     fingerprint: Callable[[], str] = lambda: ""
@@ -112,7 +113,7 @@ class _Session:
             reached=self._setup.reached,
         )
         sending = [asyncio.create_task(sender.run()) for sender in self._senders.values()]
-        others = [asyncio.create_task(one) for one in (settler.run(), reader.run(self._setup.bootstrap), self._look(stop))]
+        others = [asyncio.create_task(one) for one in (settler.run(), reader.run(self._setup.kafka), self._look(stop))]
         try:
             await asyncio.wait([*others, *sending], return_when=asyncio.FIRST_COMPLETED)
             await self._let_end(sending, others)

@@ -1,5 +1,6 @@
 """What a database error means: one table from SQLSTATE to retry, isolate or stop, to the sentence an operator needs."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -36,6 +37,12 @@ MEANINGS: dict[str, Meaning] = {
     "42": Meaning(Misconfigured, "The warehouse's schema is not what this version needs: run `cx up`, which migrates it."),
 }
 UNKNOWN = Meaning(Misconfigured, "The warehouse reported an error nobody has classified.")
+# While connecting the driver hands on the server's and libpq's words, without a SQLSTATE.
+REFUSED = re.compile(
+    "password authentication failed.*|no password supplied.*|no pg_hba.conf entry.*|certificate verify failed.*"
+    "|(role|database) .* (does not exist|is not permitted to log in).*|root certificate file .*|server does not support SSL.*"
+    "|server certificate for .* does not match.*|.*invalid sslmode.*|permission denied for database.*"
+)
 NO_STATE = Meaning(Unavailable, "The warehouse cannot be reached; check that it runs.")
 
 
@@ -62,6 +69,9 @@ def translated() -> Iterator[None]:
 def _translate(error: BaseException | None) -> StreamError:
     sqlstate = getattr(error, "sqlstate", None)
     meaning = meaning_of(sqlstate)
+    refused = REFUSED.search(str(error)) if sqlstate is None and isinstance(error, psycopg.OperationalError) else None
+    if refused:
+        return Misconfigured(f"The warehouse does not let this user in: {refused[0]}; check CX_WORKER_URL or CX_WAREHOUSE_URL.")
     if sqlstate is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         meaning = Meaning(RefusedRecord, "The warehouse's driver refused a value.")
     return meaning.error(f"{meaning.sentence} ({type(error).__name__}, SQLSTATE {sqlstate or 'none'})")

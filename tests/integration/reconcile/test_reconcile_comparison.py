@@ -10,12 +10,13 @@ from ops.reconcile import report
 from ops.reconcile.run import CouldNotRun, Request, TableReport, run
 from ops.reconcile.settled import NotSettled
 from ops.reconcile.verdicts import Kind
+from stream.kafka import KafkaAccess
 from tests.integration.reconcile.line import Line
 
 
 def compared(line: Line, **choices: object) -> dict[str, TableReport]:
     """A run in a world where everything has landed already."""
-    request = replace(Request(line.store_url, line.warehouse_url, ""), **choices)  # type: ignore[arg-type]
+    request = replace(Request(line.store_url, line.warehouse_url, KafkaAccess("")), **choices)  # type: ignore[arg-type]
     return {one.left.table: one for one in run(request, settle=lambda position: None)}
 
 
@@ -137,7 +138,7 @@ def test_a_moving_row_is_in_flight_and_never_different(line: Line) -> None:
     def touch(position: int) -> None:
         line.store("update enrichment.ticket_signals set updated_at = now() where ticket_id = 'T-1'")
 
-    [found] = run(Request(line.store_url, line.warehouse_url, "", tables=("ticket_signals",)), settle=touch)
+    [found] = run(Request(line.store_url, line.warehouse_url, KafkaAccess(""), tables=("ticket_signals",)), settle=touch)
     assert named(found) == {"T-1": Kind.IN_FLIGHT}
     assert found.left.verified_through is None
 
@@ -146,7 +147,8 @@ def test_a_change_that_lands_while_waiting_is_no_difference(line: Line) -> None:
     """What looks different at first has landed once the warehouse has settled."""
     line.store("update enrichment.ticket_signals set version = 2, idempotency_key = 'k2' where ticket_id = 'T-1'")
     [found] = run(
-        Request(line.store_url, line.warehouse_url, "", tables=("ticket_signals",)), settle=lambda position: line.land()
+        Request(line.store_url, line.warehouse_url, KafkaAccess(""), tables=("ticket_signals",)),
+        settle=lambda position: line.land(),
     )
     assert report.is_equal([found])
     assert not found.found.verdicts
@@ -182,7 +184,7 @@ def test_a_pipeline_that_does_not_settle_gives_no_verdict(line: Line) -> None:
         raise NotSettled("the worker is behind")
 
     with pytest.raises(CouldNotRun, match="the worker is behind; 1 rows look different"):
-        run(Request(line.store_url, line.warehouse_url, ""), settle=never)
+        run(Request(line.store_url, line.warehouse_url, KafkaAccess("")), settle=never)
     assert line.warehouse("select outcome from ops.reconciliations") == [("error",)]
     assert line.warehouse("select fingerprint, state from ops.alert_outbox") == [("reconcile:run", "firing")]
 
@@ -190,7 +192,7 @@ def test_a_pipeline_that_does_not_settle_gives_no_verdict(line: Line) -> None:
 def test_a_store_that_is_away_cannot_be_compared(line: Line) -> None:
     """One sentence, and no stack trace."""
     with pytest.raises(CouldNotRun, match="ticket_signals: connection failed"):
-        run(Request("postgresql://cx:x@127.0.0.1:1/store", line.warehouse_url, ""), settle=lambda position: None)
+        run(Request("postgresql://cx:x@127.0.0.1:1/store", line.warehouse_url, KafkaAccess("")), settle=lambda position: None)
 
 
 def test_the_json_report_shows_both_values(line: Line) -> None:

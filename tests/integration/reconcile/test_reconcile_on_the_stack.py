@@ -16,6 +16,7 @@ import pytest
 from ops.backfill import connector
 from ops.backfill.offsets import partition_ends
 from ops.reconcile.settled import TOPICS
+from stream.kafka import KafkaAccess
 from tests.conftest import wait_until
 from tests.faults.line import Line
 from tests.faults.traffic import Traffic
@@ -87,7 +88,7 @@ def running(stack: RunningStack) -> Iterator[Running]:
 
 def test_the_ends_of_every_partition_are_known(running: Running) -> None:
     """Settling compares them with what was consumed: an empty answer would settle everything."""
-    ends = partition_ends(running.stack.kafka_bootstrap, TOPICS)
+    ends = partition_ends(KafkaAccess(running.stack.kafka_bootstrap), TOPICS)
     assert len(ends) == 14
     assert running.landed() == 0
 

@@ -9,13 +9,14 @@ from ops.reconcile import run as runs
 from ops.reconcile.run import Request, TableReport, run
 from ops.reconcile.verdicts import Kind
 from stream.core.positions import reached
+from stream.kafka import KafkaAccess
 from tests.integration.reconcile.line import Line
 from tests.integration.reconcile.test_reconcile_comparison import TAMPERING
 
 
 def repaired(line: Line, table: str = "ticket_signals", **choices: Any) -> TableReport:
     """A repair during whose verification everything that was asked for lands."""
-    request = replace(Request(line.store_url, line.warehouse_url, "", tables=(table,), repairs=True), **choices)
+    request = replace(Request(line.store_url, line.warehouse_url, KafkaAccess(""), tables=(table,), repairs=True), **choices)
 
     def settle(position: int) -> None:
         for (row_filter,) in line.store(

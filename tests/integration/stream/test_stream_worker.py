@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.stack.parts import bring_schemas_up_to_date
+from stream.kafka import KafkaAccess
 from stream.worker import WorkerSettings, run
 from tests.conftest import free_port, wait_until
 from tests.faults import topics
@@ -172,7 +173,7 @@ def test_a_flood_ends_the_worker_with_an_exit_code(clean: RunningStack) -> None:
 @contextmanager
 def forked(stack: RunningStack, group: str, instance: str) -> Iterator[Process]:
     """A worker forked from this process: it reads within a moment, where `cx worker` loads its libraries for seconds first."""
-    addresses, directory = (stack.kafka_bootstrap, stack.warehouse_url), str(stack.run_directory)
+    addresses, directory = (KafkaAccess(stack.kafka_bootstrap), stack.warehouse_url), str(stack.run_directory)
     settings = WorkerSettings(*addresses, group, topics.CAPTURED, directory, instance=instance, let_through=True)
     process = get_context("fork").Process(target=run, args=[settings])
     process.start()

@@ -143,7 +143,8 @@ class Service:
     def running(self, *subscriptions: Subscription, read: Callable[[], Sequence[Subscription]] | None = None) -> Iterator[None]:
         """The service in a thread, until the context ends; returns once it reads the topic."""
         setup = Setup(
-            self.warehouse_url, self.topic.bootstrap, {"signals": self.topic.name}, read or (lambda: subscriptions),
+            self.warehouse_url, {"bootstrap_servers": self.topic.bootstrap}, {"signals": self.topic.name},
+            read or (lambda: subscriptions),
             sweep_every=timedelta(milliseconds=100),
         )  # fmt: skip
         loop, stop = asyncio.new_event_loop(), asyncio.Event()
