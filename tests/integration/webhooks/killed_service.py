@@ -13,5 +13,7 @@ from tests.integration.webhooks.conftest import subscription
 if __name__ == "__main__":
     warehouse_url, bootstrap, topic, address, place = sys.argv[1:]
     reached = failing(f"webhooks_{place}", "webhooks")
-    setup = Setup(warehouse_url, {"bootstrap_servers": bootstrap}, {"signals": topic}, lambda: [subscription(address)], reached=reached)
+    setup = Setup(
+        warehouse_url, {"bootstrap_servers": bootstrap}, {"signals": topic}, lambda: [subscription(address)], reached=reached
+    )
     asyncio.run(run(setup, Metrics(CollectorRegistry()), asyncio.Event()))
