@@ -55,10 +55,10 @@ def gone(name: str, sequence: int) -> Heard:
     return Heard("zendesk", name, f"{sequence:04d}")
 
 
-def tell(url: str, crm: FakeCrm, heard: Sequence[Heard], settle: float = 300.0, until: Any = None) -> None:
+def tell(url: str, crm: FakeCrm, heard: Sequence[Heard], *, settle: float = 300.0, until: Any = None, batch: int = 200) -> None:
     """Take records in, and run the sender until nothing is due and `until` holds."""
     token = Token(f"{crm.address}/services/oauth2/token", "id", fake_crm.SECRET)
-    configured = Crm(crm.address, "v62.0", "Account", fake_crm.EXTERNAL_ID, FIELDS, token, 200, 5.0, settle)
+    configured = Crm(crm.address, "v62.0", "Account", fake_crm.EXTERNAL_ID, FIELDS, token, batch, 5.0, settle)
 
     async def run() -> None:
         async with (
@@ -135,9 +135,9 @@ def test_one_bad_record_of_a_batch_spoils_no_other(crm: FakeCrm, warehouse_url: 
     """A locked row is sent again by itself; a refused one is set aside with the CRM's words until it says something new."""
     crm.locked["account-1"] = 2
     crm.refused.add("account-2")
-    tell(warehouse_url, crm, [ticket(f"t{n}", 1, f"account-{n}") for n in range(5)])
+    tell(warehouse_url, crm, [ticket(f"t{n}", 1, f"account-{n}") for n in range(5)], batch=3)
 
-    assert crm.requests == [5, 1, 1]
+    assert crm.requests == [3, 2, 1, 1], "the locked one waits until the others are through, and then goes alone"
     assert sorted(crm.accounts) == ["account-0", "account-1", "account-3", "account-4"]
     assert states(warehouse_url)["account-2"] == ("refused", "FIELD_CUSTOM_VALIDATION_EXCEPTION this account is closed")
     crm.refused.clear()
