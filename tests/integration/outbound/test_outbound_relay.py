@@ -112,6 +112,18 @@ def test_a_late_delete_of_an_earlier_life_takes_nothing(land: Land, warehouse_ur
     assert list(compacted(topics.of(CANONICAL))) == [("zendesk", "t1")]
 
 
+def test_what_has_no_effect_is_not_told(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
+    """An older version that arrives late, before or beside the newer one, and a repeat make no record."""
+    carry(warehouse_url, topics)
+    land(changed(signal("t1", 2), 10), changed(signal("t1", 1), 11, offset=1))
+    land(changed(signal("t2", 2), 20, offset=2))
+    carry(warehouse_url, topics)
+    land(changed(signal("t2", 1), 21, offset=3), changed(signal("t2", 2), 22, offset=4))
+    carry(warehouse_url, topics)
+
+    assert [one.headers["ce_id"] for one in topics.of(CANONICAL)] == ["t1:2", "t2:2"]
+
+
 def test_a_ticket_that_returns_in_the_transaction_of_its_delete_is_there(
     land: Land, warehouse_url: str, topics: FakeTopics
 ) -> None:
