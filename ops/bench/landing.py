@@ -10,6 +10,7 @@ from ops.bench.figures import Figure, Say, figures
 from ops.bench.sizes import Sizes
 from ops.bench.stand import Skipped, Stand, standing
 from ops.stack import topics
+from stream.kafka import KafkaAccess
 
 NAME = "landing"
 WARMUP = "bench.warmup"
@@ -57,7 +58,7 @@ def ours_with(stand: Stand, workers: int, last: Sequence[Event], total: int) -> 
 def sink(stand: Stand, last: Sequence[Event], sizes: Sizes) -> Drained:
     """Drain the topic with the peer, its JVM warmed by another topic before."""
     jdbc_sink.start(stand)
-    topics.ensure(stand.stack.kafka_bootstrap, (topics.Topic(WARMUP, PARTITIONS, 1),))
+    topics.ensure(KafkaAccess(stand.stack.kafka_bootstrap), (topics.Topic(WARMUP, PARTITIONS, 1),))
     warm = fill(stand.stack.kafka_bootstrap, WARMUP, range(sizes.warmup_events), sizes.warmup_events)
     jdbc_sink.sink(stand, "warm", WARMUP)
     drain(stand, jdbc_sink.TABLE, warm, sizes.warmup_events, {})

@@ -14,6 +14,7 @@ from ops.bench.figures import Figure, Say, figures
 from ops.bench.sizes import Sizes
 from ops.bench.stand import Skipped, Stand, standing
 from ops.stack import topics
+from stream.kafka import KafkaAccess
 
 NAME = "snapshot"
 PATIENCE_SECONDS = 900.0
@@ -87,7 +88,7 @@ def _sink(stand: Stand, tickets: int, found: list[Figure]) -> str:
         jdbc_sink.start(stand)
     except Skipped as reason:
         return str(reason)
-    topics.ensure(stand.stack.kafka_bootstrap, topics_of("peer"))
+    topics.ensure(KafkaAccess(stand.stack.kafka_bootstrap), topics_of("peer"))
     jdbc_sink.sink(stand, "measured", "peer.enrichment.ticket_signals")
     httpx.delete(f"{stand.stack.connect_url}/connectors/{register.CONNECTOR_NAME}", timeout=30).raise_for_status()
     configuration = register.load_configuration() | {"topic.prefix": "peer", "slot.name": "peer"}

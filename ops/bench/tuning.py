@@ -12,6 +12,7 @@ from ops.bench.sizes import Sizes
 from ops.bench.snapshot import fill, topics_of
 from ops.bench.stand import Stand, standing
 from ops.stack import topics
+from stream.kafka import KafkaAccess
 
 NAME = "tuning"
 VARIANTS = {
@@ -43,7 +44,7 @@ def run(sizes: Sizes, say: Say) -> list[Figure]:
 
 def _snapshot(stand: Stand, prefix: str, changed: dict[str, str], tickets: int) -> dict[str, float]:
     """Snapshot into topics of this prefix; seconds and what it cost."""
-    topics.ensure(stand.stack.kafka_bootstrap, topics_of(prefix))
+    topics.ensure(KafkaAccess(stand.stack.kafka_bootstrap), topics_of(prefix))
     meter, began = Meter(stand.pids("connect", "postgres", "kafka")), time.perf_counter()
     configuration = register.load_configuration() | {"topic.prefix": prefix, "slot.name": prefix, **changed}
     register.register(stand.stack.connect_url, configuration, prefix)
