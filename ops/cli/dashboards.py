@@ -31,7 +31,8 @@ def start() -> None:
         sys.exit(COULD_NOT_RUN)
     for slug in place.SLUGS:
         click.echo(here.address(slug))
-    click.echo(f"log in as {place.USER}, password {here.password} (kept in {here.directory / 'login.env'}); stop: make down")
+    click.echo(f"log in as {place.VIEWER}, password {here.viewer_password}: reads everything, changes nothing; stop: make down")
+    click.echo(f"{place.ADMINISTRATOR}, who may edit, has the other password in {here.directory / 'login.env'}")
 
 
 @dashboards.command()

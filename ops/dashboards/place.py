@@ -11,18 +11,19 @@ from ops.stack import layout
 ASSETS = PROJECT_DIRECTORY / "dbt_project" / "dashboards"
 PROGRAMS = Path(__file__).resolve().parent
 ENVIRONMENT = PROJECT_DIRECTORY / ".run" / "superset" / "venv"
-USER = "admin"
+ADMINISTRATOR, VIEWER = "admin", "viewer"
 PORT = 8088  # Superset's own, and what dbt's exposures say; another when it is taken
 SLUGS = ("driver-sentiment", "accounts-at-risk", "can-i-trust-this")
 
 
 @dataclass(frozen=True)
 class Place:
-    """One Superset: its directory, its port on 127.0.0.1, its administrator's password and its signing secret."""
+    """One Superset: its directory, its port on 127.0.0.1, the passwords of administrator and viewer, its signing secret."""
 
     run_directory: Path
     port: int
     password: str
+    viewer_password: str
     secret: str
 
     @property
@@ -52,6 +53,7 @@ class Place:
             "SCARF_ANALYTICS": "false",
             "CX_BI_URL": bi_url,
             "CX_DASHBOARDS_PASSWORD": self.password,
+            "CX_DASHBOARDS_VIEWER_PASSWORD": self.viewer_password,
         }
 
 
@@ -64,14 +66,15 @@ def prepare(run_directory: Path) -> Place:
         run_directory=run_directory,
         port=int(kept.get("CX_DASHBOARDS_PORT") or layout.free_port(PORT)),
         password=kept.get("CX_DASHBOARDS_PASSWORD") or secrets.token_urlsafe(12),
+        viewer_password=kept.get("CX_DASHBOARDS_VIEWER_PASSWORD") or secrets.token_urlsafe(12),
         secret=kept.get("SUPERSET_SECRET_KEY") or secrets.token_urlsafe(42),
     )
     lines = {
         "CX_DASHBOARDS_PORT": str(place.port),
-        "CX_DASHBOARDS_USER": USER,
         "CX_DASHBOARDS_PASSWORD": place.password,
+        "CX_DASHBOARDS_VIEWER_PASSWORD": place.viewer_password,
         "SUPERSET_SECRET_KEY": place.secret,
     }
     text = "".join(f"{name}={value}\n" for name, value in lines.items())
-    layout.write_private(file, f"# The log-in of the dashboards, and what signs their sessions.\n{text}")
+    layout.write_private(file, f"# Passwords of admin (edits) and viewer (reads), and what signs their sessions.\n{text}")
     return place

@@ -32,6 +32,7 @@ def start(place: Place, bi_url: str, say: Callable[[str], None]) -> None:
     if _is_provisioned(place):
         say("the dashboards are imported already")
     else:
+        stop(place.run_directory)  # it would keep the configuration it started with
         say("importing the dashboards into Superset")
         run_program(place, bi_url, "superset_provision.py", str(ASSETS))
         (place.directory / "provisioned").write_text(_fingerprint())

@@ -2,10 +2,14 @@
 
 From the environment: SUPERSET_HOME, SUPERSET_SECRET_KEY, CX_BI_URL (the warehouse as bi_reader).
 """
+# mypy: disable-error-code="import-not-found"
 
 import os
+from pathlib import Path
 from typing import Any
 
+from flask import Flask
+from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
 
@@ -42,6 +46,16 @@ def DB_CONNECTION_MUTATOR(
             "connect_args": {**params.get("connect_args", {}), "options": options, "application_name": "superset"},
         }
     return uri, params
+
+
+CLICKS = Path(__file__).with_name("superset_clicks.js")
+
+
+def FLASK_APP_MUTATOR(app: Flask) -> None:
+    """Put our clicks into the place that Superset keeps for a site's own script."""
+    nonce = '{{ csp_nonce() if csp_nonce is defined else "" }}'
+    script = f'<script nonce="{nonce}">{{% raw %}}{CLICKS.read_text()}{{% endraw %}}</script>'
+    app.jinja_loader = ChoiceLoader([DictLoader({"tail_js_custom_extra.html": script}), app.jinja_loader])
 
 
 # Okabe and Ito's colours: told apart by every common kind of colour blindness.

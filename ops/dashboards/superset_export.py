@@ -38,13 +38,19 @@ def settled(files: dict[str, str]) -> dict[str, Any]:
         if path.startswith("databases/"):
             asset["sqlalchemy_uri"] = ADDRESS
         if path.startswith("datasets/"):
-            asset["columns"].sort(key=lambda column: column["column_name"])
+            asset["columns"].sort(key=lambda column: place_of(column["column_name"], asset["sql"]))
             asset["metrics"].sort(key=lambda metric: metric["metric_name"])
         if path.startswith("charts/"):
             settle_chart(asset)
         if path.startswith("dashboards/"):
             settle_dashboard(asset, numbers)
     return assets
+
+
+def place_of(column: str, query: str) -> tuple[int, str]:
+    """Where a query's list names the column: a window of tickets shows them in this order."""
+    found = re.search(rf"\b{re.escape(column)},?$", query, re.MULTILINE)
+    return found.start() if found else len(query), column
 
 
 def settle_chart(chart: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.dashboards.place import USER, Place
+from ops.dashboards.place import VIEWER, Place
 from tests.dashboards.browser import LAPTOP, Page
 
 TALL = 3600  # charts draw when they come into the window: one as high as the longest dashboard
@@ -44,7 +44,7 @@ class Screen:
         self.page.resize(*LAPTOP)
         self.page.open(f"{self._place.url}/login/")
         self.page.wait_for("document.querySelector('input[type=password]')", "the log-in form")
-        for field, text in (("#username, input[name=username]", USER), ("input[type=password]", self._place.password)):
+        for field, text in (("#username, input[name=username]", VIEWER), ("input[type=password]", self._place.viewer_password)):
             self.page.click(*self.page.place_of(f"document.querySelector('{field}')"))
             self.page.type_text(text)
         self.page.click(*self.page.place_of("document.querySelector('button[type=submit], input[type=submit]')"))
@@ -82,6 +82,17 @@ class Screen:
     def cell(self, title: str, text: str) -> str:
         """The JavaScript of a table's cell with this text."""
         return f"[...{element(title)}.querySelectorAll('tbody td')].find(c => c.innerText.trim() === {json.dumps(text)})"
+
+    def shows(self, title: str) -> bool:
+        """Whether the page has this chart."""
+        return bool(self.page.evaluate(f"!!{element(title)}"))
+
+    def click_within(self, title: str, across: float, down: float) -> None:
+        """Click a drawn chart at a point given as parts of its width and height."""
+        x, y = self.page.place_of(f"{element(title)}.querySelector('canvas')")
+        size = f"(b => [b.width, b.height])({element(title)}.querySelector('canvas').getBoundingClientRect())"
+        width, height = self.page.evaluate(size)
+        self.page.click(x + width * (across - 0.5), y + height * (down - 0.5))
 
     def width(self) -> tuple[int, int]:
         """How wide the page is, and how wide the window."""

@@ -186,7 +186,7 @@ def test_the_dashboards_read_the_marts_as_bi_reader_and_start_only_when_asked(co
     """Superset gets the reader's address alone, and what `make dashboards` gives it, in an image made from the same lock."""
     service = compose["services"]["dashboards"]
     text = (settings.PROJECT_DIRECTORY / service["build"]["dockerfile"]).read_text()
-    embedded = place.Place(Path("/run"), 8088, "", "").environment("")
+    embedded = place.Place(Path("/run"), 8088, "", "", "").environment("")
 
     assert service["profiles"] == ["dashboards"]
     assert service["environment"]["CX_BI_URL"].startswith("postgresql://bi_reader:")
