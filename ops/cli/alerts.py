@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ops.alerts.notifier import Setup
     from ops.objectives.sampler import Setup as Objectives
+    from ops.spikes.watch import Setup as Spikes
 
 BAD_DATA = 1
 
@@ -46,7 +47,7 @@ def serve() -> None:
     for sentence in [*setup.missing.values(), *_without_links(setup)]:
         logging.getLogger("cx.alerts").warning("%s", sentence)
     try:
-        asyncio.run(run(setup, _objectives(known), known.flag_bind, port))
+        asyncio.run(run(setup, _objectives(known), _spikes(known), host=known.flag_bind, port=port))
     except OSError as error:
         click.echo(f"cx alerts serve: cannot listen on {known.flag_bind}:{port}: {error.strerror or error}", err=True)
         sys.exit(COULD_NOT_RUN)
@@ -147,6 +148,14 @@ def _objectives(known: settings.Settings) -> "Objectives":
     kafka = kafka_access.chosen(known) if known.kafka_bootstrap else None
     addresses = (known.notifier_url or known.warehouse_url, known.store_url, kafka, known.connect_url)
     return Objectives(file.read(known.objectives), Sources(*addresses, known.consumer_group, CAPTURED))
+
+
+def _spikes(known: settings.Settings) -> "Spikes":
+    """The marts are read as any reader of them reads; without such an address, as the notifier."""
+    from ops.spikes.watch import Setup as Spikes
+
+    own = known.notifier_url or known.warehouse_url
+    return Spikes(known.bi_url or own, own)
 
 
 def _without_links(setup: "Setup") -> list[str]:

@@ -66,7 +66,7 @@ grant select (dead_letter_id, table_name, reason, status, times_seen, first_seen
 grant select on all tables in schema ops to cx_notifier;
 grant insert, update, delete on
     ops.alert_outbox, ops.incidents, ops.alert_deliveries, ops.alert_channels, ops.alert_flags,
-    ops.objective_samples, ops.objective_slices, ops.consumed_samples
+    ops.objective_samples, ops.objective_slices, ops.consumed_samples, ops.spikes
     to cx_notifier;
 """
 

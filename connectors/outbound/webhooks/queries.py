@@ -97,6 +97,10 @@ where
     delivery.subscription = %(subscription)s
     and delivery.state = 'waiting'
     and delivery.not_before <= clock_timestamp()
+    and exists (
+        select from ops.webhook_subscriptions as subscription
+        where subscription.subscription = delivery.subscription and subscription.state = 'active'
+    )
     and not exists (
         select from ops.webhook_deliveries as earlier
         where
