@@ -1,29 +1,41 @@
 """Landing tables filled by SQL, as if many tickets had landed long ago."""
 
+from typing import Any
+
+import psycopg
+
 from ops.bench.stand import Stand
 
 # Ticket i of `events.row`, as far as it matters; every tenth ticket has all the versions, the others one.
-VERSIONS = """
-insert into landing.ticket_signal_versions (
+ROWS = """
+insert into landing.{table} (
     event_id, occurred_at, source_system, ticket_id, account_id, sentiment, sentiment_score, churn_risk, effort, raw_tags,
     canonical_tag, driver, custom_metrics, evidence_url, evidence_quote, idempotency_key, version, updated_at, content_hash,
     source_positions, kafka_partition, kafka_offset, store_committed_at, captured_at, landed_at
 )
 select
-    gen_random_uuid(), timestamptz '2026-01-01' + i * interval '1 second' * (2e7 / {tickets}), 'zendesk', 't' || i,
+    md5(i || ':' || version)::uuid, timestamptz '2026-01-01' + i * interval '1 second' * (2e7 / {tickets}), 'zendesk', 't' || i,
     'account-' || i % ({tickets} / 50 + 1), (array['negative', 'neutral', 'positive'])[i % 3 + 1], (i % 200 - 100) / 100.0,
     (array['none', 'low', 'medium', 'high'])[i % 4 + 1], 'medium', array['tag-' || i % 100], 'canonical-' || i % 40,
     'Driver ' || i % 12, jsonb_build_object('handle_time_seconds', i % 997), 'https://support.example.com/tickets/' || i,
     'I was charged twice for the same month and nobody answers, number ' || i, 'old:' || i || ':' || version, version, moment,
     decode(md5(i || ':' || version), 'hex'), array[1], i % 12, i, moment, moment, moment
 from generate_series(0, {tickets} - 1) as i
-cross join generate_series(1, case when i % 10 = 0 then {versions} else 1 end) as version
+cross join lateral (select case when i % 10 = 0 then {versions} else 1 end as newest) as has
+cross join lateral generate_series({oldest}, newest) as version
 cross join (select timestamptz '2026-09-01' as moment) as then_
 """
-LATEST = """
-insert into landing.ticket_signals
-select distinct on (source_system, ticket_id) * from landing.ticket_signal_versions
-order by source_system, ticket_id, version desc
+INDEXES = """
+select
+    coalesce(
+        'alter table ' || own.indrelid::regclass || ' drop constraint ' || its.conname, 'drop index ' || own.indexrelid::regclass
+    ),
+    coalesce(
+        'alter table ' || own.indrelid::regclass || ' add ' || pg_get_constraintdef(its.oid), pg_get_indexdef(own.indexrelid)
+    )
+from pg_index as own
+left join pg_constraint as its on its.conindid = own.indexrelid
+where own.indrelid = 'landing.{table}'::regclass
 """
 STORED = """
 select event_id, occurred_at, source_system, ticket_id, account_id, sentiment, sentiment_score, churn_risk, effort, raw_tags,
@@ -35,11 +47,26 @@ from landing.ticket_signals
 def fill_landing(stand: Stand, tickets: int, versions: int) -> int:
     """Fill history and latest; the number of versions."""
     with stand.warehouse() as warehouse:
-        done = warehouse.execute(VERSIONS.format(tickets=tickets, versions=versions).encode())
-        warehouse.execute(LATEST.encode())
-        warehouse.execute("vacuum analyze landing.ticket_signal_versions, landing.ticket_signals")
+        warehouse.execute("set maintenance_work_mem = '512MB'")
+        history = _fill(warehouse, "ticket_signal_versions", ROWS.format(
+            table="ticket_signal_versions", tickets=tickets, versions=versions, oldest="1"))  # fmt: skip
+        _fill(
+            warehouse, "ticket_signals", ROWS.format(table="ticket_signals", tickets=tickets, versions=versions, oldest="newest")
+        )
         warehouse.execute("checkpoint")
-        return done.rowcount
+        return history
+
+
+def _fill(warehouse: psycopg.Connection[Any], table: str, rows: str) -> int:
+    """Run an insert without the table's indexes, which are made afterwards."""
+    indexes = warehouse.execute(INDEXES.format(table=table).encode()).fetchall()
+    for drop, _ in indexes:
+        warehouse.execute(drop.encode())
+    done = warehouse.execute(rows.encode())
+    for _, create in indexes:
+        warehouse.execute(create.encode())
+    warehouse.execute(f"vacuum analyze landing.{table}".encode())
+    return done.rowcount
 
 
 def fill_store(stand: Stand) -> None:

@@ -5,6 +5,7 @@ polled, and all databases share one clock.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -43,9 +44,8 @@ from enrichment.ticket_signals where source_system = %s
 """
 
 
-def run(sizes: Sizes, say: Say) -> list[Figure]:
+def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
     """Each rate in turn, all three ways at once: they see the same events."""
-    found: list[Figure] = []
     with standing("postgres", "kafka", "connect", "worker", "publisher") as stand:
         replica.subscribe(stand, copy_data=False)
         write(stand, "warmup", 50, 5)
@@ -55,10 +55,9 @@ def run(sizes: Sizes, say: Say) -> list[Figure]:
             written = write(stand, source, rate, sizes.latency_seconds)
             _await_marts(stand, source, written)
             for way, seconds in ways(stand, source).items():
-                figure = {"events": float(len(seconds)), **percentiles(seconds, "ms")}
-                found += figures(NAME, f"{rate}/s, {way}", figure, GOALS.get((way, rate)))
-            say(f"{rate} events/s for {sizes.latency_seconds:g} s: " + "; ".join(_told(found, rate)))
-    return found
+                values = percentiles(seconds, "ms")
+                yield from figures(NAME, f"{rate}/s, {way}", {"events": float(len(seconds)), **values}, GOALS.get((way, rate)))
+                say(f"{rate} events/s, {way}: {', '.join(f'{name} {value:,.0f}' for name, value in values.items())}")
 
 
 def write(stand: Stand, source: str, rate: float, seconds: float) -> int:
@@ -101,8 +100,3 @@ def _await_marts(stand: Stand, source: str, written: int) -> None:
 
 def _column(connection: psycopg.Connection[Any], query: str, source: str) -> list[float]:
     return [row[0] for row in connection.execute(query.encode(), [source])]
-
-
-def _told(found: list[Figure], rate: int) -> list[str]:
-    ours = [one for one in found if one.subject.startswith(f"{rate}/s") and one.name.startswith("p9")]
-    return [f"{one.subject.split(', ')[1]} {one.name} {one.value:.0f}" for one in ours]

@@ -34,6 +34,12 @@ def subscribe(stand: Stand, *, copy_data: bool, stamped: bool = True) -> None:
         )
 
 
+def unsubscribe(stand: Stand) -> None:
+    """End the replication; its slot goes with it."""
+    with connect(stand) as replica:
+        replica.execute("drop subscription bench")
+
+
 def connect(stand: Stand) -> psycopg.Connection[Any]:
     return psycopg.connect(stand.stack.server.url(DATABASE), autocommit=True)
 

@@ -6,12 +6,14 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from connectors.register import RegistrationError
 from ops.bench import growth, landing, latency, plots, scale, snapshot, start, tuning
 from ops.bench.figures import Figure, Say, table
 from ops.bench.sizes import Sizes
@@ -20,10 +22,10 @@ from ops.settings import PROJECT_DIRECTORY
 from ops.stack import postgres
 from ops.stack.layout import StackError
 
-Scenario = Callable[[Sizes, Say], list[Figure]]
+Scenario = Callable[[Sizes, Say], Iterable[Figure]]
 SCENARIOS: dict[str, Scenario] = {
-    "landing": landing.run, "latency": latency.run, "snapshot": snapshot.run, "growth": growth.run, "start": start.run,
-    "scale": scale.run, "tuning": tuning.run,
+    "landing": landing.run, "latency": latency.run, "snapshot": snapshot.run, "start": start.run, "scale": scale.run,
+    "tuning": tuning.run, "growth": growth.run,
 }  # fmt: skip
 TITLES = {
     "landing": "Landing rate: a backlog in Kafka → durable rows",
@@ -59,24 +61,29 @@ class Results:
         return "\n".join(lines) + "\n"
 
 
-def run(names: Sequence[str], sizes: Sizes, say: Say, command: str) -> Results:
-    """Measure these scenarios one after the other. A scenario that cannot be measured is named with its reason."""
+def run(names: Sequence[str], sizes: Sizes, say: Say, command: str, keep: Callable[[Results], object]) -> Results:
+    """Measure these scenarios one after the other; `keep` is given what is known after each.
+
+    A scenario that cannot be measured to its end is named with its reason, and keeps the figures it has.
+    """
     results = Results(conditions(sizes, command))
     for name in names:
         began = time.monotonic()
         say(f"{name}: begins (load {os.getloadavg()[0]:.1f})")
         try:
-            results.figures += SCENARIOS[name](sizes, lambda text, name=name: say(f"{name}: {text}"))  # type: ignore[misc]
-        except Skipped as reason:
-            results.figures += reason.found
-            results.skipped[name] = str(reason)
-        except (StackError, postgres.PostgresMissing) as error:
+            results.figures.extend(SCENARIOS[name](sizes, partial(_prefixed, say, name)))
+        except (Skipped, StackError, RegistrationError, postgres.PostgresMissing) as error:
             results.skipped[name] = str(error)
         results.seconds[name] = round(time.monotonic() - began, 1)
         outcome = f"skipped: {results.skipped[name]}" if name in results.skipped else "done"
         say(f"{name}: {outcome} ({results.seconds[name]:.0f} s)")
-    results.conditions["load_after"] = os.getloadavg()[0]
+        results.conditions["load_after"] = os.getloadavg()[0]
+        keep(results)
     return results
+
+
+def _prefixed(say: Say, name: str, text: str) -> None:
+    say(f"{name}: {text}")
 
 
 def write(results: Results, directory: Path) -> list[Path]:

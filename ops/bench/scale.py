@@ -1,6 +1,7 @@
 """Scale-out: several workers on the partitions of one topic, and what one needs for other rates, from the measured cost."""
 
 import os
+from collections.abc import Iterator
 from math import ceil
 
 from ops.bench.backlog import fill
@@ -19,9 +20,8 @@ BROKER_MB_PER_SECOND = 50.0  # of lz4 data in, each byte replicated three times 
 COMPRESSED_BYTES = 250  # of an event of 1.1 kB, measured: lz4, batches of 900 kB
 
 
-def run(sizes: Sizes, say: Say) -> list[Figure]:
+def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
     """The same backlog with each number of workers, then the table."""
-    found: list[Figure] = []
     drained: dict[int, Drained] = {}
     with standing("postgres", "kafka", gigabytes=5) as stand:
         last = fill(stand.stack.kafka_bootstrap, TOPIC, range(sizes.scale_events), sizes.scale_events // 2)
@@ -29,10 +29,10 @@ def run(sizes: Sizes, say: Say) -> list[Figure]:
             one = drained[workers] = ours_with(stand, workers, last, sizes.scale_events)
             busy = sum(one.cpu.values()) / one.seconds
             values = {"events/s": one.rate, "CPU s per million": one.cpu_per_million(), "cores busy": busy}
-            found += figures(NAME, f"{workers} worker{'s' * (workers > 1)} on {os.cpu_count()} cores", values)
+            yield from figures(NAME, f"{workers} worker{'s' * (workers > 1)} on {os.cpu_count()} cores", values)
             say(f"{workers} workers: {one.rate:,.0f} events/s")
     cheapest = min(drained.values(), key=lambda one: one.cpu_per_million())
-    return [*found, *needs(cheapest.cpu_per_million("worker"), cheapest.cpu_per_million("postgres"))]
+    yield from needs(cheapest.cpu_per_million("worker"), cheapest.cpu_per_million("postgres"))
 
 
 def needs(worker_seconds: float, warehouse_seconds: float) -> list[Figure]:

@@ -16,7 +16,7 @@ class Sizes:
     growth_tickets: tuple[int, ...]
     growth_events: int  # landed at each size
     growth_versions: int  # of every tenth ticket; the others have one
-    reconcile_up_to: int  # tickets; larger sizes measure landing and publishing only
+    publish_up_to: int  # tickets; larger sizes measure landing only
     starts: int
     scale_events: int
     scale_workers: tuple[int, ...]
@@ -26,7 +26,7 @@ FULL = Sizes(
     backlog_events=500_000, warmup_events=60_000,
     latency_rates=(10, 200, 2_000), latency_seconds=60,
     snapshot_tickets=1_000_000, setting_tickets=100_000,
-    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, reconcile_up_to=1_000_000,
+    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=1_000_000,
     starts=3,
     scale_events=300_000, scale_workers=(1, 2, 4),
 )  # fmt: skip
@@ -34,7 +34,7 @@ QUICK = Sizes(
     backlog_events=60_000, warmup_events=10_000,
     latency_rates=(10, 200), latency_seconds=8,
     snapshot_tickets=40_000, setting_tickets=15_000,
-    growth_tickets=(10_000, 50_000), growth_events=20_000, growth_versions=10, reconcile_up_to=50_000,
+    growth_tickets=(10_000, 50_000), growth_events=20_000, growth_versions=10, publish_up_to=50_000,
     starts=1,
     scale_events=40_000, scale_workers=(1, 2),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import httpx
@@ -12,7 +12,7 @@ from ops.bench import jdbc_sink, replica
 from ops.bench.cost import Meter
 from ops.bench.figures import Figure, Say, figures
 from ops.bench.sizes import Sizes
-from ops.bench.stand import Skipped, Stand, standing
+from ops.bench.stand import Stand, standing
 from ops.stack import topics
 from stream.kafka import KafkaAccess
 
@@ -30,26 +30,21 @@ from generate_series(1, {tickets}) as i
 """
 
 
-def run(sizes: Sizes, say: Say) -> list[Figure]:
-    """Ours, then the sink behind a connector of its own, then PostgreSQL's initial copy."""
-    tickets, found = sizes.snapshot_tickets, list[Figure]()
+def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
+    """Ours, then PostgreSQL's initial copy, then the sink behind a connector of its own."""
+    tickets = sizes.snapshot_tickets
     with standing("postgres", "kafka", gigabytes=10) as stand:
         fill(stand, tickets)
         say(f"{tickets:,} tickets in the store")
         stand.start("worker")
         stand.start("connect", settle=False)
-        found += _measured(stand, "ours", tickets, lambda: _capture(stand), _ours(stand, tickets), "worker", "connect")
-        say(f"ours: {found[0].value:.0f} s")
+        yield from _measured(stand, say, "ours", tickets, (partial(_capture, stand), _ours(stand, tickets)), "worker", "connect")
         stand.stop("worker")
-        reason = _sink(stand, tickets, found)
-        say(reason or f"JDBC sink: {found[-3].value:.0f} s")
-        stand.stop("connect")
+        httpx.delete(f"{stand.stack.connect_url}/connectors/{register.CONNECTOR_NAME}", timeout=30).raise_for_status()
         subscribe = partial(replica.subscribe, stand, copy_data=True, stamped=False)
-        found += _measured(stand, "logical replication", tickets, subscribe, _replicated(stand))
-        say(f"logical replication: {found[-3].value:.0f} s")
-    if reason:
-        raise Skipped(reason, found)
-    return found
+        yield from _measured(stand, say, "logical replication", tickets, (subscribe, _replicated(stand)))
+        replica.unsubscribe(stand)
+        yield from _sink(stand, say, tickets)
 
 
 def fill(stand: Stand, tickets: int) -> None:
@@ -82,21 +77,15 @@ def _replicated(stand: Stand) -> Callable[[], bool]:
     return done
 
 
-def _sink(stand: Stand, tickets: int, found: list[Figure]) -> str:
-    """The sink, and a second connector that snapshots for it; the reason when it cannot be had."""
-    try:
-        jdbc_sink.start(stand)
-    except Skipped as reason:
-        return str(reason)
+def _sink(stand: Stand, say: Say, tickets: int) -> Iterator[Figure]:
+    """The sink, and a second connector that snapshots for it."""
+    jdbc_sink.start(stand)
     topics.ensure(KafkaAccess(stand.stack.kafka_bootstrap), topics_of("peer"))
     jdbc_sink.sink(stand, "measured", "peer.enrichment.ticket_signals")
-    httpx.delete(f"{stand.stack.connect_url}/connectors/{register.CONNECTOR_NAME}", timeout=30).raise_for_status()
     configuration = register.load_configuration() | {"topic.prefix": "peer", "slot.name": "peer"}
     done = _counts(stand, f"select count(*) from {jdbc_sink.TABLE}", tickets)
     begin = partial(register.register, stand.stack.connect_url, configuration, "peer")
-    found += _measured(stand, "JDBC sink, 2 tasks", tickets, begin, done, jdbc_sink.NAME, "connect")
-    stand.stop(jdbc_sink.NAME)
-    return ""
+    yield from _measured(stand, say, "JDBC sink, 2 tasks", tickets, (begin, done), jdbc_sink.NAME, "connect")
 
 
 def _counts(stand: Stand, query: str, wanted: int) -> Callable[[], bool]:
@@ -110,12 +99,14 @@ def _counts(stand: Stand, query: str, wanted: int) -> Callable[[], bool]:
 
 
 def _measured(
-    stand: Stand, subject: str, tickets: int, begin: Callable[[], None], done: Callable[[], bool], *families: str
+    stand: Stand, say: Say, subject: str, tickets: int, acts: tuple[Callable[[], None], Callable[[], bool]], *families: str
 ) -> list[Figure]:
-    """Seconds from the beginning of capture until all is there."""
+    """Seconds from what begins the capture until all is there (`acts`)."""
+    begin, done = acts
     meter, began = Meter(stand.pids(*families, "postgres", "kafka")), time.perf_counter()
     begin()
     stand.wait_until(done, PATIENCE_SECONDS, f"{subject}: the end of the snapshot")
     seconds = time.perf_counter() - began
     cpu = sum(meter.read().values())
+    say(f"{subject}: {seconds:.1f} s")
     return figures(NAME, subject, {"seconds": seconds, "tickets/s": tickets / seconds, "CPU s per million": cpu / tickets * 1e6})

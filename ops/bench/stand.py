@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 
-from ops.bench.figures import Figure
 from ops.stack import layout, parts, processes
 from ops.stack.layout import Stack, StackError
 
@@ -24,11 +23,7 @@ STOP_SECONDS = 60.0
 
 
 class Skipped(Exception):
-    """A scenario cannot be measured here; the message says why and what to do. `found` is what was measured before."""
-
-    def __init__(self, reason: str, found: Sequence[Figure] = ()) -> None:
-        super().__init__(reason)
-        self.found = list(found)
+    """A scenario cannot be measured here; the message says why and what to do."""
 
 
 class Stand:

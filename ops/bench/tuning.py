@@ -1,6 +1,7 @@
 """What each setting of connector, producer and topic brings: the same snapshot into Kafka with one setting put back."""
 
 import time
+from collections.abc import Iterator
 
 import httpx
 
@@ -28,18 +29,16 @@ VARIANTS = {
 }
 
 
-def run(sizes: Sizes, say: Say) -> list[Figure]:
+def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
     """Each variant after the other, on one warm Kafka Connect; the first run of all only warms it."""
-    found: list[Figure] = []
     with standing("postgres", "kafka", gigabytes=6) as stand:
         fill(stand, sizes.setting_tickets)
         stand.start("connect", settle=False)
         _snapshot(stand, "warmup", {}, sizes.setting_tickets)
         for number, (name, changed) in enumerate(VARIANTS.items()):
             values = _snapshot(stand, f"variant{number}", changed, sizes.setting_tickets)
-            found += figures(NAME, name, values)
+            yield from figures(NAME, name, values)
             say(f"{name}: {values['tickets/s']:,.0f} tickets/s")
-    return found
 
 
 def _snapshot(stand: Stand, prefix: str, changed: dict[str, str], tickets: int) -> dict[str, float]:

@@ -8,7 +8,8 @@ import click
 
 from ops.cli import COULD_NOT_RUN, GOOD
 
-NAMES = ("landing", "latency", "snapshot", "growth", "start", "scale", "tuning")
+NAMES = ("landing", "latency", "snapshot", "start", "scale", "tuning", "growth")
+NOT_QUICK = "tuning"
 
 
 @click.command()
@@ -29,16 +30,16 @@ def bench(scenarios: tuple[str, ...], quick: bool, out: Path | None) -> None:
 
     began = time.monotonic()
     words = ["cx", "bench", *scenarios, *(["--quick"] if quick else [])]
-    names = scenarios or (NAMES[:-1] if quick else NAMES)
+    names = scenarios or tuple(name for name in NAMES if not (quick and name == NOT_QUICK))
+    directory = out or PROJECT_DIRECTORY / ".run" / "bench" / "results"
     try:
         results = run.run(
             names, sizes.QUICK if quick else sizes.FULL, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}"),
-            " ".join(words),
+            " ".join(words), lambda found: run.write(found, directory),
         )  # fmt: skip
     except postgres.PostgresMissing as error:
         click.echo(f"cx bench: {error}", err=True)
         sys.exit(COULD_NOT_RUN)
-    written = run.write(results, out or PROJECT_DIRECTORY / ".run" / "bench" / "results")
     click.echo("\n" + results.markdown())
-    click.echo("\n".join(f"wrote {path}" for path in written))
+    click.echo(f"The results are in {directory}.")
     sys.exit(COULD_NOT_RUN if results.skipped else GOOD)
