@@ -111,6 +111,7 @@ def test_a_flood_of_broken_records_stops_the_worker_instead_of_draining_the_topi
 
     line.stack.stop("worker")
     with another_worker(line, "supervised", "--let-through"):  # in the place of the one that is held
+        line.wait_until_consumed()
         line.write(*(signal(f"mended-{number}") for number in range(40)))
         line.foreign += ["broken_json"] * 200
         line.assert_right()
