@@ -78,7 +78,10 @@ def written(line: Line) -> int:
 
 
 def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Line) -> None:
-    """F18: a snapshot in which Connect dies, among updates and deletes, brings back no old and no deleted row."""
+    """F18: a snapshot in which Connect dies, among updates and deletes, brings back no old and no deleted row.
+
+    Guard: a read stands where the log stood when it was made (stream/core/positions.py), so a later delete ends it.
+    """
     with psycopg.connect(line.stack.store_url) as store:
         copy_rows(store, [signal(f"bulk-{number}") for number in range(30_000)])
     line.settle()

@@ -88,7 +88,10 @@ def test_offsets_wait_for_a_batch_that_waits(line: Line) -> None:
 
 @pytest.mark.ci
 def test_a_group_set_back_to_the_first_offset_changes_nothing(line: Line) -> None:
-    """F21: every record is read a second time; not a row of landing changes, dead letters and tombstones included."""
+    """F21: every record is read a second time; not a row of landing changes, dead letters and tombstones included.
+
+    Guards: the idempotency key, and landing.consumed_records, which tells records that were counted before.
+    """
     line.write(signal("kept"), signal("kept", 2), signal("kept", 2, sentiment="positive"), signal("gone"))
     line.delete("gone")
     line.assert_right()
