@@ -112,6 +112,19 @@ def test_a_late_delete_of_an_earlier_life_takes_nothing(land: Land, warehouse_ur
     assert list(compacted(topics.of(CANONICAL))) == [("zendesk", "t1")]
 
 
+def test_records_whose_answer_got_lost_come_again_as_they_were(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
+    """Nothing is written off before Kafka acknowledged it; what comes again has the same key, sequence and content."""
+    carry(warehouse_url, topics)
+    land(changed(signal("t1"), 10), changed(signal("t2"), 20, offset=1))
+    topics.takes = 4
+    carry(warehouse_url, topics)
+    once = list(topics.records)
+    carry(warehouse_url, topics)
+
+    assert (len(once), topics.records[4:8]) == (4, once)
+    assert list(compacted(topics.of(CANONICAL))) == [("zendesk", "t1"), ("zendesk", "t2")]
+
+
 def test_what_has_no_effect_is_not_told(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
     """An older version that arrives late, before or beside the newer one, and a repeat make no record."""
     carry(warehouse_url, topics)
