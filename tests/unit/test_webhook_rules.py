@@ -1,8 +1,10 @@
 """Webhooks: signatures, retries, circuits and addresses, as pure rules."""
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from connectors.outbound.webhooks import circuit, retry, signing
 from connectors.outbound.webhooks.addresses import refusal, unnamed
 from connectors.outbound.webhooks.circuit import Circuit
 from connectors.outbound.webhooks.retry import Answer, judge
+from ops.settings import PROJECT_DIRECTORY
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -156,3 +159,17 @@ def test_public_addresses_are_not_refused(text: str) -> None:
     """The public internet may be called, encrypted only."""
     assert refusal(text, []) == ""
     assert unnamed(text, [ip_network("10.0.0.0/8")])
+
+
+def test_the_readmes_ten_lines_verify() -> None:
+    """The function that subscribers are told to copy accepts what is signed here, and nothing that was changed."""
+    [code] = re.findall(r"```python\n(.*?)```", (PROJECT_DIRECTORY / "README.md").read_text(), re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)  # noqa: S102 - our own documentation
+    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 1}'
+    keys = [b"k" * 32, signing.decode_secret(secret)]
+    headers = signing.headers(keys, "msg_1", int(datetime.now(UTC).timestamp()), body)
+
+    assert namespace["verified"](secret, headers, body)
+    assert not namespace["verified"](secret, headers, body + b" ")
+    assert not namespace["verified"](secret, {**headers, "webhook-timestamp": "1614265330"}, body)
