@@ -30,6 +30,7 @@ def _described(one: Standing) -> dict[str, Any]:
         "goal": objective.goal,
         "window_seconds": objective.window.total_seconds(),
         "measured_seconds": one.spent.measured_seconds,
+        "measured_ratio": round(one.covered_share, 6),
         "budget_seconds": round(one.budget.allowed_seconds, 3),
         "budget_spent_seconds": one.budget.spent_seconds,
         "budget_left_ratio": round(one.budget.left_share, 6),

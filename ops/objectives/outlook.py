@@ -29,6 +29,11 @@ class Standing:
         return self.spent.measured_seconds > 0
 
     @property
+    def covered_share(self) -> float:
+        """How much of its window was measured, 0 to 1."""
+        return min(1.0, self.spent.measured_seconds / self.objective.window.total_seconds())
+
+    @property
     def is_met(self) -> bool:
         """Whether it holds over its window; one that was never measured is not said to be unmet."""
         return self.budget.is_met

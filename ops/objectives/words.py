@@ -6,6 +6,7 @@ from ops.alerts.facts import span
 from ops.objectives.outlook import Standing
 from ops.objectives.rules import BurnAlert, Objective
 
+COVERED = 0.95  # of the window; the rest may be restarts and upgrades
 BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -56,7 +57,17 @@ def standing(one: Standing) -> str:
     target = amount(one.objective.target, one.objective.unit)
     is_above = one.newest is not None and one.newest.value is not None and one.newest.is_bad
     against = f"above the {target} promised" if is_above else f"at most {target}"
-    return f"{'met' if one.is_met else 'UNMET'}; {now(one)}, {against}; {left(one)}"
+    return f"{verdict(one)}; {now(one)}, {against}; {left(one)}"
+
+
+def verdict(one: Standing) -> str:
+    """Met, unmet, or met so far: a new installation has not yet kept a promise about 28 days."""
+    if not one.is_met:
+        return "UNMET"
+    if one.covered_share >= COVERED:
+        return "met"
+    measured, whole = seconds(one.spent.measured_seconds), seconds(one.objective.window.total_seconds())
+    return f"met so far ({measured} of {whole} measured)"
 
 
 def now(one: Standing) -> str:

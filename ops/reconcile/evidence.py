@@ -20,10 +20,16 @@ from stream.core.diagnose import key_identity
 
 ASKED = "(source_system, ticket_id) in (select * from unnest(%s::text[], %s::text[]))"
 LETTER = """
-dead_letter_id, reason, status, version, content_hash,
+dead_letter_id, reason, case status when 'replayed' then 'edited' else status end, version, content_hash,
     coalesce((select max(position) from unnest(source_positions) as position), -1), payload
 from landing.dead_letters
-where table_name = %s and status in ('open', 'discarded')
+where table_name = %s and (
+    status in ('open', 'discarded')
+    or status = 'replayed' and exists (
+        select from ops.dead_letter_actions as action
+        where action.dead_letter_id = dead_letters.dead_letter_id and action.edits <> '[]'
+    )
+)
 """
 TICKET_LETTERS = f"select array[source_system, ticket_id], {LETTER} and {ASKED} order by dead_letter_id desc"
 SMALL_LETTERS = f"select record_key, {LETTER} order by dead_letter_id desc limit 10000"
@@ -48,7 +54,7 @@ def versions_of(
 def letters_of(
     connection: psycopg.Connection[Any], relation: Relation, identities: Sequence[Identity]
 ) -> dict[Identity, tuple[Letter, ...]]:
-    """The dead letters of these rows that nobody resolved, newest first."""
+    """The dead letters of these rows that nobody resolved, or that were replayed with an edit, newest first."""
     found: defaultdict[Identity, list[Letter]] = defaultdict(list)
     if relation.table == "ticket_signals":
         for identity, *fields in connection.execute(TICKET_LETTERS, [relation.table, *columns_of(identities)]):

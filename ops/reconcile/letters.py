@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+EDITED = "edited"  # replayed with an edit: the warehouse holds other content on purpose
 _EMPTY: dict[str, Any] = {"raw_tags": [], "custom_metrics": {}}
-_UNSETTLED = ("open", "discarded")  # of the others the warehouse holds the content, or the ticket is gone
+_UNSETTLED = ("open", "discarded", EDITED)  # of the others the warehouse holds the content, or the ticket is gone
 
 
 @dataclass(frozen=True)

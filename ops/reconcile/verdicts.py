@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ops.reconcile.compare import Identity, differing_columns
-from ops.reconcile.letters import Letter, holds
+from ops.reconcile.letters import EDITED, Letter, holds
 from ops.reconcile.side import FullRow, Token
 
 
@@ -90,7 +90,9 @@ def _accounted_for(evidence: Evidence, now: FullRow) -> Verdict | None:
     """The rules kept the store's content out of the latest row, and landing holds it elsewhere."""
     for letter in evidence.letters:
         if holds(letter, now.values, evidence.content_hash):
-            kind = Kind.EXPLAINED if letter.reason == "conflict" else Kind.DEAD_LETTERED
+            if letter.status == EDITED and (evidence.landed is None or _unlike_history(evidence)):
+                continue  # what the edit made of it is gone or altered
+            kind = Kind.EXPLAINED if letter.reason == "conflict" or letter.status == EDITED else Kind.DEAD_LETTERED
             return Verdict(evidence.identity, kind, f"{letter.reason}: dead letter {letter.number} ({letter.status}) holds it")
     landed = evidence.landed
     if landed is None or not evidence.history or _unlike_history(evidence):

@@ -14,9 +14,11 @@ FAST = BurnAlert("critical", HOUR, HOUR / 12, 14.4)
 LATENCY = Objective("p95", "Store to published", "seconds", 10, 0.99, timedelta(days=28), "warehouse", "", "data", "Look.")
 
 
-def standing(value: float | None = 2.0, bad: float = 60.0) -> Standing:
+def standing(value: float | None = 2.0, bad: float = 60.0, measured_days: float = 27.0) -> Standing:
     sample = Sample("p95", datetime(2026, 11, 24, tzinfo=UTC), value, value is None or value > 10)
-    return Standing(LATENCY, sample, Spent(7200.0, bad), budget(LATENCY, bad), {HOUR: 20.0, HOUR / 12: 20.0}, None)
+    return Standing(
+        LATENCY, sample, Spent(measured_days * 86_400, bad), budget(LATENCY, bad), {HOUR: 20.0, HOUR / 12: 20.0}, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,14 @@ def test_a_value_above_the_target_is_said_even_while_the_objective_is_met() -> N
     """Met is about the window, the value about now."""
     assert words.standing(standing(13)).startswith("met; 13 s now, above the 10 s promised;")
     assert words.standing(standing(None)).startswith("met; no answer now, at most 10 s;")
+
+
+def test_a_day_old_installation_claims_no_28_days() -> None:
+    """Until the window is nearly covered, what is met says how much of it was measured."""
+    assert words.verdict(standing(measured_days=1)) == "met so far (24 h of 28 d measured)"
+    assert words.verdict(standing(measured_days=26)) == "met so far (26 d of 28 d measured)"
+    assert words.verdict(standing(measured_days=27)) == "met"
+    assert words.verdict(standing(bad=36_000, measured_days=1)) == "UNMET"
 
 
 def test_what_is_unmet_says_by_how_much() -> None:

@@ -6,6 +6,10 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from ops.dead_letters.audit import Who
+from ops.dead_letters.desk import replay_all
+from ops.dead_letters.edits import parse_assignment
+from ops.dead_letters.selection import Selection
 from ops.reconcile import report
 from ops.reconcile.run import CouldNotRun, Request, TableReport, run
 from ops.reconcile.settled import NotSettled
@@ -102,6 +106,20 @@ def test_a_broken_row_is_dead_lettered_until_it_changes_again(line: Line) -> Non
     line.land(condition="ticket_id = 'T-1'")
     assert named(compared(line)["ticket_signals"]) == {"T-1": Kind.DEAD_LETTERED}
     line.store("update enrichment.ticket_signals set sentiment = 'angry' where ticket_id = 'T-1'")
+    assert named(compared(line)["ticket_signals"]) == {"T-1": Kind.DIFFERENT}
+
+
+def test_an_edit_at_a_replay_is_explained_while_it_stands(line: Line) -> None:
+    """The warehouse holds what a person made of the row, on purpose; altered afterwards, or changed in the store, it differs."""
+    line.store(
+        "update enrichment.ticket_signals set sentiment = 'furious', version = 2, idempotency_key = 'k2' where ticket_id = 'T-1'"
+    )
+    line.land(condition="ticket_id = 'T-1'")
+    edit = [parse_assignment("sentiment=negative")]
+    [done] = replay_all(line.warehouse_url, Selection(everything=True), edit, Who("kim"), lambda *told: None)
+    assert done.outcome == "applied"
+    assert named(compared(line)["ticket_signals"]) == {"T-1": Kind.EXPLAINED}
+    line.warehouse("update landing.ticket_signals set effort = 'low' where ticket_id = 'T-1'")
     assert named(compared(line)["ticket_signals"]) == {"T-1": Kind.DIFFERENT}
 
 
