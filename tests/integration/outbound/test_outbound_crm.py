@@ -16,6 +16,7 @@ from connectors.outbound.crm.api import Api
 from connectors.outbound.crm.configuration import Crm, Token
 from connectors.outbound.crm.flags import CLEARED, Heard
 from connectors.outbound.crm.metrics import Metrics
+from ops.outbound import listing
 from tests.fakes import crm as fake_crm
 from tests.fakes.crm import FakeCrm
 
@@ -140,6 +141,9 @@ def test_one_bad_record_of_a_batch_spoils_no_other(crm: FakeCrm, warehouse_url: 
     assert crm.requests == [3, 2, 1, 1], "the locked one waits until the others are through, and then goes alone"
     assert sorted(crm.accounts) == ["account-0", "account-1", "account-3", "account-4"]
     assert states(warehouse_url)["account-2"] == ("refused", "FIELD_CUSTOM_VALIDATION_EXCEPTION this account is closed")
+    assert [one["account_id"] for one in listing.refused(warehouse_url, retry=True)] == ["account-2"]
+    tell(warehouse_url, crm, [])
+    assert crm.requests[4:] == [1], "cx outbound crm --retry has it sent again"
     crm.refused.clear()
     tell(warehouse_url, crm, [ticket("t2", 2, "account-2", version=2)])
     assert crm.accounts["account-2"]["Version__c"] == 2

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.outbound.contract import projection
 from connectors.outbound.relay import relay as relay_module
+from ops.outbound import listing
 from stream.core.records import RawRecord
 from stream.edges.warehouse.landing import Warehouse
 from stream.worker import read_policy
@@ -211,6 +212,19 @@ def change(ticket: int, version: int, driver: str, number: int) -> tuple[str, di
     """A version; in one case of three under a key that other tickets use too."""
     key = {"idempotency_key": f"shared:{version}"} if number == 1 else {}
     return "change", signal(f"t{ticket}", version, driver=driver, **key)
+
+
+def test_a_refill_tells_everything_anew(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
+    """After `cx outbound refill` every living ticket and every tombstone is told again, with later sequences."""
+    land(changed(signal("t1"), 10), changed(signal("t2"), 20, offset=1), deleted("t2", 30, offset=2))
+    carry(warehouse_url, topics)
+    before = list(topics.of(CANONICAL))
+    assert listing.refill(warehouse_url) == 1
+    carry(warehouse_url, topics)
+    again = topics.of(CANONICAL)[len(before) :]
+
+    assert [(one.ticket[1], one.value is None) for one in again] == [("t2", True), ("t1", False)]
+    assert min(one.headers["ce_sequence"] for one in again) > max(one.headers["ce_sequence"] for one in before)
 
 
 event = st.one_of(
