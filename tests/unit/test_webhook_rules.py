@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
@@ -134,6 +134,7 @@ def test_a_circuit_opens_after_five_failures_in_a_row() -> None:
 
 
 @given(st.ip_addresses(), st.booleans())
+@example("::ffff:0:0", True)  # an IPv4 address in IPv6's clothes, named as such
 def test_only_public_addresses_may_be_called(address: object, named: bool) -> None:
     """An address that Python calls private, local or multicast is refused unless its network is named."""
     one = ip_address(str(address))

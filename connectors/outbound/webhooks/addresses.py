@@ -22,8 +22,9 @@ def refusal(text: str, allowed: Iterable[Network]) -> str:
         text: an IP address as the resolver gave it.
         allowed: networks that the subscription names.
     """
-    address = _judged(ipaddress.ip_address(text.partition("%")[0]))
-    if any(address.version == network.version and address in network for network in allowed):
+    given = ipaddress.ip_address(text.partition("%")[0])
+    address = _judged(given)
+    if any(one.version == network.version and one in network for network in allowed for one in (given, address)):
         return ""
     if address.is_loopback:
         return "a loopback address"
