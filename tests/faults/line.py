@@ -159,16 +159,16 @@ class Line:
         if self.connector():
             self._stop_connector()  # or it would make itself a new slot and go on behind the gap
         self.store("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'cx_enrichment'")
-        wait_until(self.connector, what="Connect being there")
+        wait_until(self.connector, 120, "Connect being there")
         self._stop_connector()
         url = f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}"
-        wait_until(lambda: httpx.delete(f"{url}/offsets").is_success, what="the offsets being forgotten")
-        httpx.put(f"{url}/resume").raise_for_status()
+        wait_until(lambda: httpx.delete(f"{url}/offsets", timeout=30).is_success, what="the offsets being forgotten")
+        httpx.put(f"{url}/resume", timeout=30).raise_for_status()
         register.wait_until_running(self.stack.connect_url)
         self.stack.wait_until_up("connect")
 
     def _stop_connector(self) -> None:
-        httpx.put(f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}/stop").raise_for_status()
+        httpx.put(f"{self.stack.connect_url}/connectors/{register.CONNECTOR_NAME}/stop", timeout=30).raise_for_status()
         wait_until(lambda: (status := self.connector()) and status.connector == "STOPPED", what="the connector being stopped")
 
     def release(self, part: str) -> None:
