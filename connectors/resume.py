@@ -3,13 +3,11 @@
 What lies between the two is never sent again. Debezium 3.7 (`trust_offset`) looks at the slot's restart_lsn alone, which an
 open transaction holds back; what it will be sent begins at confirmed_flush_lsn. So this is asked before Connect starts.
 
-Also a program for clusters and containers: `python -m connectors.resume STORE_URL KAFKA_BOOTSTRAP`; exit code 1 refuses.
+On a cluster, and in docker-compose.yml: `cx prepare --before-connect`; exit code 1 refuses.
 """
 
-import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,16 +29,17 @@ class SkippedChangesError(Exception):
     """Changes of the store were never captured and never will be; the message says how much of the log."""
 
 
-def refuse_gap(store_url: str, bootstrap: str) -> None:
+def refuse_gap(store_url: str, kafka: Mapping[str, Any]) -> None:
     """Raise SkippedChangesError when changes lie between the stored offset and the slot.
 
-    Without a slot or without an offset there is nothing to compare: Debezium itself refuses the one, and takes a
-    snapshot for the other. Raises psycopg.Error or KafkaError when one of the two cannot be read.
+    `kafka` are the options that every client of aiokafka takes. Without a slot or without an offset there is nothing to
+    compare: Debezium itself refuses the one, and takes a snapshot for the other. Raises psycopg.Error or KafkaError when
+    one of the two cannot be read.
     """
     confirmed = _confirmed(store_url)
     if confirmed is None:
         return
-    skipped = skipped_bytes(asyncio.run(_stored_offset(bootstrap)), confirmed)
+    skipped = skipped_bytes(asyncio.run(_stored_offset(kafka)), confirmed)
     if skipped:
         raise SkippedChangesError(
             f"replication slot {SLOT} is {skipped:,} bytes of log beyond the offset Kafka Connect stored: "
@@ -63,12 +62,12 @@ def _confirmed(store_url: str) -> int | None:
     return row[0] if row else None
 
 
-async def _stored_offset(bootstrap: str) -> Mapping[str, Any] | None:
+async def _stored_offset(kafka: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The connector's newest offset in Connect's own topic; None when there is none (any more)."""
-    partitions = await _partitions(bootstrap)
+    partitions = await _partitions(kafka)
     if not partitions:
         return None
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign(partitions)
@@ -80,9 +79,9 @@ async def _stored_offset(bootstrap: str) -> Mapping[str, Any] | None:
         await consumer.stop()
 
 
-async def _partitions(bootstrap: str) -> list[TopicPartition]:
+async def _partitions(kafka: Mapping[str, Any]) -> list[TopicPartition]:
     """The partitions of Connect's offsets topic; none before Connect's first start, which makes it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**kafka)
     await admin.start()
     try:
         if OFFSETS_TOPIC not in await admin.list_topics():
@@ -115,19 +114,3 @@ def is_of_connector(key: bytes | None) -> bool:
     except ValueError:
         return False
     return isinstance(parsed, list) and parsed[:1] == [CONNECTOR_NAME]
-
-
-def main() -> None:
-    """Exit with 1 and a sentence when the capture must not go on where it stopped."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("store_url", help="the store, postgresql://...")
-    parser.add_argument("bootstrap", help="Kafka, HOST:PORT")
-    arguments = parser.parse_args()
-    try:
-        refuse_gap(arguments.store_url, arguments.bootstrap)
-    except SkippedChangesError as error:
-        sys.exit(f"The {error} (README, Lost slot).")
-
-
-if __name__ == "__main__":
-    main()

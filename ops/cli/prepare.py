@@ -1,8 +1,12 @@
 """`cx prepare`: make a store, a warehouse, Kafka and Connect that already run ready for the pipeline."""
 
+import asyncio
+import sys
+
 import click
 
 from ops import migrate, settings
+from ops.cli import BAD_DATA
 
 
 @click.command()
@@ -10,7 +14,8 @@ from ops import migrate, settings
 @click.option("--skip-store", is_flag=True, help="Leave the store's tables, publication and role as they are.")
 @click.option("--print-sql", is_flag=True, help="Print what the store's owner has to run, and do nothing.")
 @click.option("--print-connect", is_flag=True, help="Print what Kafka Connect's worker properties need, and do nothing.")
-def prepare(replication: int, skip_store: bool, print_sql: bool, print_connect: bool) -> None:
+@click.option("--before-connect", is_flag=True, help="Exit with 1 when Connect must not start: changes would be skipped.")
+def prepare(*, replication: int, skip_store: bool, print_sql: bool, print_connect: bool, before_connect: bool) -> None:
     """Migrate both databases, give the roles their rights, make the topics, register the connector.
 
     Reads the addresses from CX_STORE_URL, CX_WAREHOUSE_URL, CX_KAFKA_BOOTSTRAP and CX_CONNECT_URL, the passwords
@@ -27,6 +32,9 @@ def prepare(replication: int, skip_store: bool, print_sql: bool, print_connect: 
     if print_connect:
         lines = kafka.connect_security(kafka_access.chosen(settings.load().require("kafka_bootstrap")))
         click.echo("".join(f"{name}={value}\n" for name, value in lines.items()) + kafka.CONNECT_SECRETS, nl=False)
+        return
+    if before_connect:
+        _refuse_gap(settings.load().require("store_url", "kafka_bootstrap"))
         return
     chosen = settings.load().require("warehouse_url", "bi_password", "kafka_bootstrap", "connect_url")
     if not skip_store:
@@ -45,6 +53,26 @@ def prepare(replication: int, skip_store: bool, print_sql: bool, print_connect: 
         click.echo("connect: connector runs")
     except (topics.TopicError, register.RegistrationError) as error:
         raise settings.SettingsError(str(error)) from error
+
+
+def _refuse_gap(chosen: settings.Settings) -> None:
+    """End with a sentence when the capture must not go on where it stopped."""
+    from aiokafka.errors import KafkaError
+
+    from connectors import resume
+    from ops import kafka_access
+    from stream.kafka import refusal
+
+    access = kafka_access.chosen(chosen)
+    if refused := asyncio.run(refusal(access)):
+        raise settings.SettingsError(refused)
+    try:
+        resume.refuse_gap(chosen.store_url, access.client)
+    except resume.SkippedChangesError as error:
+        click.echo(f"The {error} (README, Lost slot).", err=True)
+        sys.exit(BAD_DATA)
+    except KafkaError as error:
+        raise settings.SettingsError(f"Kafka at {access}: {error}") from error
 
 
 def _make_roles(chosen: settings.Settings) -> None:

@@ -11,6 +11,7 @@ from connectors import register, resume
 from ops.stack import background, connector_alert
 from ops.stack.decide import ConnectorAction, ConnectorRecord, decide_connector
 from ops.stack.layout import Stack
+from stream.kafka import KafkaAccess
 
 LOOK_EVERY_SECONDS = 2.0
 SLOT_IS_LOST = "select 1 from pg_replication_slots where slot_name = 'cx_enrichment' and wal_status = 'lost'"
@@ -81,7 +82,7 @@ class ConnectorWatch:
     def _skipped(self) -> str:
         """Why a restart would go on behind a gap; empty when it would not, or when that cannot be told now."""
         try:
-            resume.refuse_gap(self.stack.server.url("store"), self.stack.kafka_bootstrap)
+            resume.refuse_gap(self.stack.server.url("store"), KafkaAccess(self.stack.kafka_bootstrap).client)
         except resume.SkippedChangesError as error:
             return str(error)
         except (psycopg.Error, KafkaError):

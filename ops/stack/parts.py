@@ -113,7 +113,7 @@ def _prepare_connect(stack: Stack) -> None:
     """Write Connect's configuration. Raises SkippedChangesError, and tells people, when it must not go on where it stopped."""
     kafka.prepare_connect(stack)
     try:
-        resume.refuse_gap(stack.server.url("store"), stack.kafka_bootstrap)
+        resume.refuse_gap(stack.server.url("store"), KafkaAccess(stack.kafka_bootstrap).client)
     except resume.SkippedChangesError as error:
         if not connector_alert.is_firing(stack.server.url("warehouse")):
             connector_alert.write(stack.server.url("warehouse"), "firing", f"Nothing is captured: {error}")

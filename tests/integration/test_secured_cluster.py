@@ -30,7 +30,8 @@ values ('zendesk', '1', gen_random_uuid(), 'k1', 1, now(), 'acme', 'negative', '
 """
 UNPROTECTED = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where client_addr is not null and not ssl"
 OURS = {"worker": ["worker"], "publisher": ["publish", "--watch"], "notifier": ["alerts", "serve"], "outbound": ["outbound"]}
-WORKS = (["doctor"], ["reconcile"], ["backfill", "--all", "--table", "ticket_signals"], ["dead-letters", "list"],
+WORKS = (["doctor"], ["prepare", "--before-connect"],
+         ["reconcile"], ["backfill", "--all", "--table", "ticket_signals"], ["dead-letters", "list"],
          ["alerts", "list"], ["publish", "list"])  # fmt: skip
 
 

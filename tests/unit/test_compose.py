@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from connectors import resume
 from ops import settings
 from ops.cli import SUBCOMMANDS
 from ops.dashboards import place
@@ -170,7 +169,7 @@ def test_every_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
     for name in ("store", "warehouse", "kafka", "connect"):
         assert services[name]["healthcheck"]["test"]
     assert services["connect"]["depends_on"] == {"resume": {"condition": "service_completed_successfully"}}
-    assert services["resume"]["entrypoint"][-1] == resume.__name__
+    assert services["resume"]["command"] == ["prepare", "--before-connect"]
 
 
 def test_the_image_holds_every_folder_that_runs() -> None:
