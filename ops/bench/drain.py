@@ -10,6 +10,7 @@ import psycopg
 from ops.bench.cost import Meter
 from ops.bench.events import Event
 from ops.bench.stand import Stand
+from ops.stack.layout import StackError
 
 PATIENCE_SECONDS = 600.0
 
@@ -44,6 +45,8 @@ def drain(
         stand.wait_until(lambda: _one(warehouse, count), 120, "the first row")
         meter, began = Meter(roots), time.perf_counter()
         before = int(_one(warehouse, count))
+        if before >= total:
+            raise StackError(f"all {total:,} events were there at the first look: too few to measure anything")
         wanted = [[event.ticket_id for event in last], [event.version for event in last]]
         reached = f"""
             select count(*) = {len(last)}

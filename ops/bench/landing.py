@@ -56,7 +56,7 @@ def sink(stand: Stand, last: Sequence[Event], sizes: Sizes) -> Drained:
     topics.ensure(KafkaAccess(stand.stack.kafka_bootstrap), (topics.Topic(WARMUP, PARTITIONS, 1),))
     warm = fill(stand.stack.kafka_bootstrap, WARMUP, range(sizes.warmup_events), sizes.warmup_events)
     jdbc_sink.sink(stand, "warm", WARMUP)
-    drain(stand, jdbc_sink.TABLE, warm, sizes.warmup_events, {})
+    drain(stand, jdbc_sink.TABLE, warm, sizes.warmup_events + 1, {})
     jdbc_sink.remove(stand, "warm")
     with stand.warehouse() as warehouse:
         warehouse.execute(EMPTY)

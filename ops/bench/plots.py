@@ -35,7 +35,7 @@ def latency(found: list[Figure]) -> str:
     values = [{"rate": rate, "way": way, "ms": value} for rate, way, value in measured]
     x = altair.X("ms:Q", title="milliseconds after the commit in the store: p50, p95, p99", scale=altair.Scale(type="log"))
     base = _data(values).encode(x=x, y=altair.Y("rate:N", title=None, sort=None), color=_colour("way", _ways(values)))
-    line = base.mark_line(strokeWidth=3).encode(detail="way:N", yOffset=altair.YOffset("way:N", sort=_ways(values)))
+    line = base.mark_line(strokeWidth=3).encode(detail=["way:N", "rate:N"], yOffset=altair.YOffset("way:N", sort=_ways(values)))
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(yOffset=altair.YOffset("way:N", sort=_ways(values)))
     return svg(line + dots, "Milliseconds from a commit in the store to landing and marts, beside logical replication")
 

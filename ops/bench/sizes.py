@@ -34,7 +34,7 @@ QUICK = Sizes(
     backlog_events=60_000, warmup_events=10_000,
     latency_rates=(10, 200), latency_seconds=8,
     snapshot_tickets=40_000, setting_tickets=15_000,
-    growth_tickets=(10_000, 50_000), growth_events=20_000, growth_versions=10, publish_up_to=50_000,
+    growth_tickets=(20_000, 60_000), growth_events=20_000, growth_versions=10, publish_up_to=60_000,
     starts=1,
     scale_events=40_000, scale_workers=(1, 2),
 )  # fmt: skip

@@ -12,10 +12,11 @@ PROGRAM = Path(sys.executable).with_name("cx")
 
 
 def cx(environment: Mapping[str, str], *words: str, good: Collection[int] = (0,)) -> float:
-    """Seconds of one command. Raises StackError with its last words when it ends otherwise than well."""
+    """Seconds of one command. Raises StackError with the first line it complained with when it ends otherwise than well."""
     began = time.perf_counter()
     done = subprocess.run([PROGRAM, *words], env=dict(environment), capture_output=True, text=True, check=False, timeout=900)
     seconds = time.perf_counter() - began
     if done.returncode not in good:
-        raise StackError(f"cx {' '.join(words)} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
+        [said, *_] = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+        raise StackError(f"`cx {' '.join(words)}` ended with {done.returncode}: {said[:300]}")
     return seconds
