@@ -1,5 +1,6 @@
 """`cx bench`: how fast this is, measured beside what a user would take instead."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ def bench(scenarios: tuple[str, ...], quick: bool, out: Path | None) -> None:
     from ops.settings import PROJECT_DIRECTORY
     from ops.stack import postgres
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the bench ends its stacks
     began = time.monotonic()
     words = ["cx", "bench", *scenarios, *(["--quick"] if quick else [])]
     names = scenarios or tuple(name for name in NAMES if not (quick and name == NOT_QUICK))
