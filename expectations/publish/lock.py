@@ -1,13 +1,27 @@
 """One publisher at a time: a session lock of the very connection that publishes, so that losing one loses the other."""
 
+import re
+
 import psycopg
 from psycopg import Connection
 
 PUBLISHER_LOCK = 5_270_113  # any constant; it only has to be ours within the warehouse
 
 
+# While connecting the driver hands on the server's and libpq's words, without a SQLSTATE.
+REFUSED = re.compile(
+    "password authentication failed.*|no password supplied.*|no pg_hba.conf entry.*|certificate verify failed.*"
+    "|(role|database) .* (does not exist|is not permitted to log in).*|root certificate file .*|server does not support SSL.*"
+    "|server certificate for .* does not match.*|.*invalid sslmode.*|permission denied for database.*"
+)
+
+
 class Occupied(Exception):
     """Another publisher is at work; the message says which."""
+
+
+class Refused(Exception):
+    """The warehouse does not let this user in, and waiting does not help; the message says why and what to look at."""
 
 
 def connect(url: str) -> Connection:
@@ -15,9 +29,10 @@ def connect(url: str) -> Connection:
 
     Raises:
         Occupied: another session holds it.
+        Refused: a wrong password, an unknown role or database, a certificate that is not trusted.
         psycopg.OperationalError: the warehouse cannot be reached.
     """
-    connection = psycopg.connect(url, autocommit=True, application_name="cx publish", options="-c jit=off", connect_timeout=10)
+    connection = _let_in(url)
     row = connection.execute("select pg_try_advisory_lock(%s)", [PUBLISHER_LOCK]).fetchone()
     if row and row[0]:
         return connection
@@ -29,3 +44,14 @@ def connect(url: str) -> Connection:
     connection.close()
     since = f" (database session {holder[0]}, since {holder[1]:%Y-%m-%d %H:%M:%S %Z})" if holder else ""
     raise Occupied(f"another publisher is at work{since}: stop it first, or let it publish")
+
+
+def _let_in(url: str) -> Connection:
+    try:
+        return psycopg.connect(url, autocommit=True, application_name="cx publish", options="-c jit=off", connect_timeout=10)
+    except psycopg.OperationalError as error:
+        if refused := REFUSED.search(str(error)):
+            raise Refused(
+                f"the warehouse does not let this user in: {refused[0].strip()}; check CX_PUBLISHER_URL or CX_WAREHOUSE_URL"
+            ) from error
+        raise

@@ -25,7 +25,7 @@ class Publisher:
         self._gate_files: list[tuple[str, int]] = []
 
     def connect(self) -> Connection:
-        """The publisher's connection, with its lock; raises Occupied or psycopg.OperationalError."""
+        """The publisher's connection, with its lock; raises Occupied, Refused or psycopg.OperationalError."""
         return lock.connect(self._url)
 
     def cycle(self, connection: Connection) -> Cycle:

@@ -58,7 +58,7 @@ class Watch:
         self._timing = Timing()
 
     def run(self, stop: threading.Event) -> bool:
-        """Tick until stopped; True asks the caller to start the process afresh."""
+        """Tick until stopped; True asks the caller to start the process afresh. Raises Refused: no waiting helps."""
         started = time.monotonic()
         recycle = False
         while not stop.is_set() and not recycle:

@@ -73,13 +73,13 @@ def once(settings: Settings, as_json: bool) -> int:
     """One cycle; the exit code."""
     import psycopg
 
-    from expectations.publish.lock import Occupied
+    from expectations.publish.lock import Occupied, Refused
 
     gc_frozen_at_exit()
     resident = make_resident(settings)
     try:
         connection = resident.connect()
-    except (Occupied, psycopg.Error) as error:
+    except (Occupied, Refused, psycopg.Error) as error:
         click.echo(f"cx publish: {' '.join(str(error).split())}", err=True)
         return COULD_NOT_RUN
     try:
@@ -91,7 +91,8 @@ def once(settings: Settings, as_json: bool) -> int:
 
 
 def stay(settings: Settings, as_json: bool) -> None:
-    """The loop, until SIGTERM or SIGINT; replaces itself by a fresh process when it grew."""
+    """The loop, until SIGTERM or SIGINT; replaces itself by a fresh process when it grew; exit code 2 when it is not let in."""
+    from expectations.publish.lock import Refused
     from expectations.publish.metrics import Metrics
     from expectations.publish.watch import Watch
 
@@ -113,7 +114,11 @@ def stay(settings: Settings, as_json: bool) -> None:
     watch = Watch(
         make_resident(settings), float(settings.publish_every_seconds), tell, lambda text: click.echo(f"cx publish: {text}")
     )
-    recycle = watch.run(stop)
+    try:
+        recycle = watch.run(stop)
+    except Refused as error:
+        click.echo(f"cx publish: {error}", err=True)
+        sys.exit(COULD_NOT_RUN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)  # a signal must not be lost between the last look and the fresh start
     if recycle and not stop.is_set():

@@ -1,14 +1,20 @@
 """`cx publish` as its users meet it: exit codes, sentences, JSON."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.conninfo import make_conninfo
 
 from ops.cli import publish as command
 from tests.integration.publish.conftest import Warehouse, a_result
 from tests.integration.publish.test_publish_watch import Resident
+
+CX = [sys.executable, "-c", "from ops.cli import main; main()"]
 
 
 @pytest.fixture
@@ -70,6 +76,20 @@ def test_an_unreachable_warehouse_ends_with_two(cx: Callable[..., Result], monke
     assert result.exit_code == 2
     assert result.output.startswith("cx publish: ")
     assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--watch"]], ids=["once", "watch"])
+def test_a_publisher_that_is_not_let_in_ends_with_two(words: list[str], warehouse: Warehouse) -> None:
+    """A wrong password is one sentence with the setting to look at, and no waiting: the real command, resident or not."""
+    refused = make_conninfo(warehouse.url, user="nobody", password="wrong")
+    environment = {**os.environ, "CX_WAREHOUSE_URL": refused, "CX_PUBLISHER_URL": ""}
+
+    done = subprocess.run([*CX, "publish", *words], env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("cx publish: the warehouse does not let this user in: password authentication failed")
+    assert done.stderr.endswith("check CX_PUBLISHER_URL or CX_WAREHOUSE_URL\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_marts_can_be_asked_as_of_when(warehouse: Warehouse, cx: Callable[..., Result]) -> None:
