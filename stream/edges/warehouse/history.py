@@ -36,13 +36,22 @@ _NEW_POSITIONS = """(
     from unnest(cast(:keys as text[]), cast(:positions as text[])) as seen (key, positions)
 ) as seen"""
 
-SET_POSITIONS = tuple(
+# The latest rows have no index on the key: they are found by the ticket that holds it.
+SET_POSITIONS = (
     text(f"""
-update landing.{table} as stored set source_positions = seen.positions
+update landing.ticket_signal_versions as stored set source_positions = seen.positions
 from {_NEW_POSITIONS}
 where stored.idempotency_key = seen.key
-""")
-    for table in ("ticket_signal_versions", "ticket_signals")
+"""),
+    text(f"""
+update landing.ticket_signals as stored set source_positions = seen.positions
+from {_NEW_POSITIONS}
+inner join landing.ticket_signal_versions as version on seen.key = version.idempotency_key
+where
+    stored.source_system = version.source_system
+    and stored.ticket_id = version.ticket_id
+    and stored.idempotency_key = seen.key
+"""),
 )
 
 
