@@ -1,6 +1,7 @@
 """How much each scenario measures: the full run fits in half an hour on two cores, the quick one in three minutes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,17 @@ class Sizes:
     starts: int
     scale_events: int
     scale_workers: tuple[int, ...]
+
+    def times(self, part: float) -> "Sizes":
+        """Only this part of the events, tickets and seconds; rates, workers and versions stay."""
+        kept = ("latency_rates", "growth_versions", "scale_workers", "starts")
+        return replace(self, **{name: _part(value, part) for name, value in vars(self).items() if name not in kept})
+
+
+def _part(value: Any, part: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_part(one, part) for one in value)
+    return max(1, round(value * part)) if isinstance(value, int) else value * part
 
 
 FULL = Sizes(

@@ -7,6 +7,7 @@ import os
 from ops.bench import cost, events, plots, scale, schemas
 from ops.bench.figures import Figure, figures, percentiles, shown, table
 from ops.bench.run import SCENARIOS, Results
+from ops.bench.sizes import FULL
 from ops.cli.bench import NAMES
 from stream.core.decode import decode
 from stream.core.records import Change, RawRecord
@@ -23,6 +24,13 @@ def test_a_table_has_a_row_per_subject_and_a_column_per_name() -> None:
     """Figures of several subjects become one Markdown table, goals beside their numbers, gaps empty."""
     found = [*figures("x", "ours", {"events/s": 12345.6, "CPU": 0.5}, {"CPU": "< 1"}), Figure("x", "theirs", "events/s", 7)]
     assert table(found)[2:] == ["| ours | 12,346 | 0.5 (goal < 1) |", "| theirs | 7 |  |"]
+
+
+def test_a_part_of_the_sizes_keeps_rates_and_workers() -> None:
+    """`--part 0.2` measures a fifth of the events, tickets and seconds at the same rates."""
+    fifth = FULL.times(0.2)
+    assert (fifth.backlog_events, fifth.latency_seconds, fifth.growth_tickets[0]) == (100_000, 12, 20_000)
+    assert (fifth.latency_rates, fifth.scale_workers) == (FULL.latency_rates, FULL.scale_workers)
 
 
 def test_numbers_have_three_digits() -> None:
