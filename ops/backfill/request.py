@@ -32,6 +32,7 @@ from ops.backfills
 order by requested_at desc
 limit 10
 """
+PAUSED = "select 1 from ops.backfills where state = 'paused' limit 1"
 
 
 class BadFilter(Exception):
@@ -107,3 +108,15 @@ def hold(store: psycopg.Connection[Any], warehouse: psycopg.Connection[Any], pau
     return warehouse.execute(
         "update ops.backfills set state = %s, updated_at = clock_timestamp() where state = %s", [after, before]
     ).rowcount
+
+
+def pause_again(store_url: str, warehouse_url: str) -> None:
+    """Say pause once more when that was people's last word: Debezium 3.7 forgets it at a restart (DBZ-8384).
+
+    To be called before the restart: the signal waits in the store's log, and at most one chunk is read before it.
+    """
+    with psycopg.connect(warehouse_url, connect_timeout=5) as warehouse:
+        if not warehouse.execute(PAUSED).fetchone():
+            return
+    with psycopg.connect(store_url, autocommit=True, connect_timeout=5) as store:
+        signals.send(store, signals.pause())

@@ -8,6 +8,7 @@ import psycopg
 from aiokafka.errors import KafkaError
 
 from connectors import register, resume
+from ops.backfill import request
 from ops.stack import background, connector_alert
 from ops.stack.decide import ConnectorAction, ConnectorRecord, decide_connector
 from ops.stack.layout import Stack
@@ -55,6 +56,7 @@ class ConnectorWatch:
             case ConnectorAction.RESTART:
                 self.restarts, self.last_trace = self.restarts + 1, status.trace
                 self.say(f"the connector has failed ({status.trace}); restart number {self.restarts}")
+                request.pause_again(self.stack.server.url("store"), self.stack.server.url("warehouse"))
                 register.restart_failed(self.stack.connect_url)
             case ConnectorAction.GIVE_UP:
                 self.say("the connector keeps failing: it is left as it is, see logs/connect.log")

@@ -11,6 +11,7 @@ import httpx
 
 from connectors import register, resume
 from ops import migrate
+from ops.backfill import request
 from ops.cli import SUBCOMMANDS
 from ops.settings import PROJECT_DIRECTORY, ROLE_VARIABLES
 from ops.stack import connector_alert, kafka, postgres, roles, topics
@@ -118,6 +119,7 @@ def _prepare_connect(stack: Stack) -> None:
         if not connector_alert.is_firing(stack.server.url("warehouse")):
             connector_alert.write(stack.server.url("warehouse"), "firing", f"Nothing is captured: {error}")
         raise
+    request.pause_again(stack.server.url("store"), stack.server.url("warehouse"))
 
 
 def answers_http(url: str) -> bool:
