@@ -36,12 +36,13 @@ lint: setup-tests ## Style, types and import rules
 	cd dbt_project && ../.venv/bin/sqlfluff lint --processes 2 models tests analyses
 
 test: lint ## Everything that runs with each change: lint, unit, integration, end to end, the quick fault tests
-	.venv/bin/pytest -q tests/unit tests/integration
+	.venv/bin/pytest -q tests/unit tests/integration -m "not long"
 	.venv/bin/pytest -q tests/e2e
 	.venv/bin/pytest -q tests/faults -m ci
 
 test-faults: setup-tests ## All fault tests (long)
 	.venv/bin/pytest tests/faults
+	.venv/bin/pytest tests/integration -m long
 
 test-deep: setup-tests ## Every property of the stream's rules, 5,000 examples each (long); says how many ran
 	HYPOTHESIS_PROFILE=deep .venv/bin/pytest -q --timeout 3600 --hypothesis-show-statistics tests/unit/stream

@@ -15,16 +15,18 @@ from statistics import quantiles
 
 from aiokafka import AIOKafkaConsumer
 
+from ops import kafka_access
 from ops.settings import load
+from stream.kafka import KafkaAccess
 
 TOPIC = "cx.signals.v1"
 AFTERWARDS_SECONDS = 5.0
 
 
-async def measure(bootstrap: str, rate: float, seconds: float) -> list[float]:
+async def measure(kafka: KafkaAccess, rate: float, seconds: float) -> list[float]:
     """Seconds per record, of all that arrived while the simulation ran and shortly after."""
     found: list[float] = []
-    async with AIOKafkaConsumer(TOPIC, bootstrap_servers=bootstrap, auto_offset_reset="latest", fetch_max_wait_ms=50) as consumer:
+    async with AIOKafkaConsumer(TOPIC, **kafka.client, auto_offset_reset="latest", fetch_max_wait_ms=50) as consumer:
         await consumer.getmany(timeout_ms=1000)
         reading = asyncio.create_task(_read(consumer, found))
         program = [str(Path(sys.executable).parent / "cx"), "simulate", "--rate", str(rate), "--for", str(seconds), "--json"]
@@ -47,7 +49,7 @@ if __name__ == "__main__":
     parser.add_argument("--for", dest="seconds", type=float, default=30, help="seconds")
     choices = parser.parse_args()
     load_before = os.getloadavg()[0]
-    measured = asyncio.run(measure(load().kafka_bootstrap, choices.rate, choices.seconds))
+    measured = asyncio.run(measure(kafka_access.chosen(load()), choices.rate, choices.seconds))
     spread = quantiles(measured, n=100)
     print(  # noqa: T201
         f"{len(measured)} records at {choices.rate:g} events/s: landing to consumer p50 {spread[49]:.3f} s,"

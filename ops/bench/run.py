@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.register import RegistrationError
-from ops.bench import growth, landing, latency, plots, scale, snapshot, start, tuning
+from ops.bench import growth, landing, latency, outbound, plots, scale, snapshot, start, tuning
 from ops.bench.figures import Figure, Say, table
 from ops.bench.sizes import Sizes
 from ops.bench.stand import Skipped
@@ -24,12 +24,13 @@ from ops.stack.layout import StackError
 
 Scenario = Callable[[Sizes, Say], Iterable[Figure]]
 SCENARIOS: dict[str, Scenario] = {
-    "landing": landing.run, "latency": latency.run, "snapshot": snapshot.run, "start": start.run, "scale": scale.run,
-    "tuning": tuning.run, "growth": growth.run,
+    "landing": landing.run, "latency": latency.run, "outbound": outbound.run, "snapshot": snapshot.run,
+    "start": start.run, "scale": scale.run, "tuning": tuning.run, "growth": growth.run,
 }  # fmt: skip
 TITLES = {
     "landing": "Landing rate: a backlog in Kafka → durable rows",
     "latency": "The whole way: commit in the store → row in landing, → row in marts",
+    "outbound": "Systems of action: commit in the store → webhook subscriber",
     "snapshot": "Snapshot and catch-up: tickets that exist before capture begins → landed",
     "growth": "Growth: the same work on larger warehouses",
     "start": "Start",

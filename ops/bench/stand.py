@@ -67,6 +67,11 @@ class Stand:
         part = self._parts["worker"]
         self._spawn(name, [part.command()[0], "worker"], {**part.environment, **environment}, {})
 
+    def start_with(self, name: str, **environment: str) -> None:
+        """Start this part with these variables added to its environment."""
+        part = self._parts[name]
+        self._spawn(name, part.command(), {**part.environment, **environment}, {})
+
     def spawn_java(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a Java program that is no part of a stack: the peer's Kafka Connect."""
         self._spawn(name, command, environment, {})

@@ -9,7 +9,7 @@ import click
 
 from ops.cli import COULD_NOT_RUN, GOOD
 
-NAMES = ("landing", "latency", "snapshot", "start", "scale", "tuning", "growth")
+NAMES = ("landing", "latency", "outbound", "snapshot", "start", "scale", "tuning", "growth")
 NOT_QUICK = "tuning"
 
 
@@ -21,7 +21,7 @@ NOT_QUICK = "tuning"
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of the results (default: .run/bench/results)."
 )
 def bench(scenarios: tuple[str, ...], quick: bool, part: float, out: Path | None) -> None:
-    """Measure landing, latency, snapshot, growth, start, scale and tuning, each on a stack of its own.
+    """Measure landing, latency, outbound, snapshot, growth, start, scale and tuning, each on a stack of its own.
 
     The running stack is not touched, but it takes its share of the machine: stop it first. Writes results.json, results.md
     and plots. Exit code 0: everything was measured; 2: something could not be, and the results say what and why.

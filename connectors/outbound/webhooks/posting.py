@@ -75,6 +75,8 @@ class Poster:
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read a short body, so that the connection can be used again; what comes of it no longer matters."""
+    if response.content.at_eof():
+        return
     try:
         await asyncio.wait_for(response.content.read(READ_BYTES), 1.0)
     except (TimeoutError, aiohttp.ClientError, OSError):

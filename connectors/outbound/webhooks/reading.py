@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from connectors.outbound.webhooks import messages
-from connectors.outbound.webhooks.messages import Event, Horizon, Queueing, Unreadable, queueing
+from connectors.outbound.webhooks.messages import Event, Horizon, Queueing, Ticket, Unreadable, queueing
 from connectors.outbound.webhooks.metrics import Metrics
 from connectors.outbound.webhooks.queue import Queue
 from connectors.outbound.webhooks.subscriptions import Subscription
@@ -19,6 +19,8 @@ from connectors.outbound.webhooks.sweep import KEPT
 
 MOST_RECORDS = 500
 LARGEST_BYTES = 16_000_000
+GATHER_MILLISECONDS, GATHER_BYTES = 100, 262_144  # the broker answers after the first of them: a record waits half of it
+CLOCKS_APART = timedelta(minutes=5)  # of Kafka and the warehouse, at most
 TOPIC_PATIENCE_SECONDS = 1.0
 
 log = logging.getLogger("cx.webhooks")
@@ -29,7 +31,7 @@ class Reader:
 
     Args:
         topics: the topic of each projection by its short name.
-        queued: called with the names of subscriptions that have something new.
+        queued: called with the names of subscriptions that have something new, and the tickets that were deleted.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Reader:
         *,
         horizon: Horizon,
         metrics: Metrics,
-        queued: Callable[[set[str]], None],
+        queued: Callable[[set[str], set[Ticket]], None],
         reached: Callable[[str], None],
     ) -> None:
         self._queue, self._horizon = queue, horizon
@@ -58,6 +60,8 @@ class Reader:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=LARGEST_BYTES,
             fetch_max_bytes=2 * LARGEST_BYTES,
+            fetch_max_wait_ms=GATHER_MILLISECONDS,
+            fetch_min_bytes=GATHER_BYTES,
         )
         await consumer.start()
         try:
@@ -72,13 +76,19 @@ class Reader:
                 await consumer.stop()
 
     async def _take_up(self, consumer: AIOKafkaConsumer, kafka: Mapping[str, Any]) -> None:
-        """Go on where the warehouse says; a topic that was never read begins at its end, and that is written down."""
+        """Go on where the warehouse says; a topic that was never read begins where its subscriptions became known.
+
+        Not at its end: what landed after a subscription was known may be in the topic before this reads it.
+        """
         found = await _partitions(kafka, self._by_topic)
         consumer.assign(found)
         ends = await consumer.end_offsets(found)
+        since = int((min(self._horizon.known_since.values()) - CLOCKS_APART).timestamp() * 1000)
+        later = await consumer.offsets_for_times(dict.fromkeys(found, since))
+        first = {place: at.offset if (at := later.get(place)) else ends[place] for place in found}
         async with self._queue.turn:
             known = {topic: await self._queue.positions(topic) for topic in self._by_topic}
-            starts = {place: _start(known[place.topic], place, ends[place]) for place in found}
+            starts = {place: _start(known[place.topic], place, first[place]) for place in found}
             async with self._queue.connection.transaction():
                 await self._queue.put({(place.topic, place.partition): start for place, start in starts.items()}, [])
         for place, start in starts.items():
@@ -87,16 +97,22 @@ class Reader:
     async def _take(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         """Queue what was fetched and move on, in one transaction."""
         positions = {(place.topic, place.partition): records[-1].offset + 1 for place, records in fetched.items()}
+        by_topic: dict[str, list[ConsumerRecord]] = {}
+        for place, records in fetched.items():
+            by_topic.setdefault(place.topic, []).extend(records)
         async with self._queue.turn:
-            changes = [await self._meaning(place.topic, records) for place, records in fetched.items()]
+            changes = [await self._meaning(topic, records) for topic, records in by_topic.items()]
             async with self._queue.connection.transaction():
                 await self._queue.put(positions, changes)
                 self._reached("before_queue_commit")
         self._reached("after_queue_commit")
         self._positions.update(positions)
-        self._queued({step.subscription for change in changes for step in change.steps if isinstance(step, messages.Message)})
+        steps = [step for change in changes for step in change.steps]
+        named = {step.subscription for step in steps if isinstance(step, messages.Message)}
+        self._queued(named, {step for step in steps if not isinstance(step, messages.Message)})
 
     async def _meaning(self, topic: str, records: Sequence[ConsumerRecord]) -> Queueing:
+        """What records of a topic mean; those of a ticket are in their order."""
         events = [event for event in map(self._event, records) if event is not None]
         subscriptions = self._by_topic[topic]
         filtering = [one.name for one in subscriptions if one.filter is not None]
@@ -140,7 +156,7 @@ async def _partitions(kafka: Mapping[str, Any], topics: Iterable[str]) -> list[T
     return [TopicPartition(one["topic"], part["partition"]) for one in described for part in one["partitions"]]
 
 
-def _start(known: Mapping[int, int], place: TopicPartition, end: int) -> int:
+def _start(known: Mapping[int, int], place: TopicPartition, first: int) -> int:
     if not known:
-        return end
+        return first
     return known.get(place.partition, 0)

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from connectors.outbound.webhooks import sweep
 from connectors.outbound.webhooks.delivering import Sender, Settler
-from connectors.outbound.webhooks.messages import Horizon
+from connectors.outbound.webhooks.messages import Horizon, Ticket
 from connectors.outbound.webhooks.metrics import Metrics
 from connectors.outbound.webhooks.queue import Occupied, Queue
 from connectors.outbound.webhooks.reading import Reader, remembered_since
@@ -139,7 +139,10 @@ class _Session:
         since = {name: standings[name].registered_at for name in names}
         return Horizon(since, remembered_since(datetime.now(UTC)))
 
-    def _wake(self, names: set[str]) -> None:
+    def _wake(self, names: set[str], deleted: set[Ticket]) -> None:
+        if deleted:
+            for sender in self._senders.values():
+                sender.forget(deleted)
         for name in names:
             self._senders[name].wake()
 

@@ -30,6 +30,7 @@ from tests.stack_fixture import RunningStack
 PARTITIONS = 4
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 LOOPBACK = (ip_network("127.0.0.0/8"),)
+LANDED = datetime.now(UTC) + timedelta(days=1)  # after every subscription became known
 FIELDS = {"churn_risk": Field(WORDS, ("none", "low", "medium", "high"), is_ordered=True), "driver": Field()}
 
 
@@ -47,7 +48,7 @@ class Topic:
     bootstrap: str
     name: str
 
-    def write(self, *records: tuple[str, dict[str, Any] | None, str]) -> None:
+    def write(self, *records: tuple[str, dict[str, Any] | None, str], landed: datetime = LANDED) -> None:
         """Append records: ticket id, value (None: deleted) and idempotency key; a repeat is the same record again."""
 
         async def send() -> None:
@@ -55,7 +56,7 @@ class Topic:
             await producer.start()
             try:
                 for ticket, value, name in records:
-                    headers, key, body = encoded(ticket, value, name)
+                    headers, key, body = encoded(ticket, value, name, landed)
                     partition = sum(ticket.encode()) % PARTITIONS
                     await producer.send(self.name, body, key=key, headers=headers, partition=partition)
                 await producer.flush()
@@ -65,12 +66,11 @@ class Topic:
         asyncio.run(send())
 
 
-LANDED = datetime.now(UTC) + timedelta(days=1)  # after every subscription became known
-
-
-def encoded(ticket: str, value: dict[str, Any] | None, key: str) -> tuple[list[tuple[str, bytes]], bytes, bytes | None]:
+def encoded(
+    ticket: str, value: dict[str, Any] | None, key: str, landed: datetime = LANDED
+) -> tuple[list[tuple[str, bytes]], bytes, bytes | None]:
     """Headers, key and value in the relay's format; ce_time follows from the key, as it does there from the landed row."""
-    at = LANDED + timedelta(milliseconds=sum(key.encode()) % 1000)
+    at = landed + timedelta(milliseconds=sum(key.encode()) % 1000)
     attributes = {
         "id": key, "type": "cx.signals.ticket.changed.v1", "source": "/cx-signals/landing", "subject": f"zendesk/{ticket}",
         "time": at.isoformat(), "specversion": "1.0",

@@ -1,6 +1,6 @@
 """What arrives at a subscriber: signed, in order, once in effect, whatever it answers."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.conftest import free_port, wait_until
 from tests.fakes import subscriber
@@ -182,9 +182,31 @@ def test_inner_addresses_are_not_called(service: Service, hook: Subscriber) -> N
 
 def test_nothing_is_told_from_before_it_was_known(service: Service, hook: Subscriber) -> None:
     """A topic's past is not sent to a new subscription."""
-    service.topic.write(change("t1", 1))
+    service.topic.write(change("t1", 1), landed=datetime.now(UTC) - timedelta(hours=1))
     with service.running(subscription(hook.address)):
         service.topic.write(change("t2", 1))
         wait_until(lambda: hook.taken, 10, "the new ticket")
 
     assert [taken.body["data"]["ticket_id"] for taken in hook.taken] == ["t2"]
+
+
+def test_what_lands_between_being_known_and_being_read_is_told(service: Service, hook: Subscriber) -> None:
+    """A subscription is known before its topic is first read: what the topic gets in between is not passed over."""
+    service.connection.execute("insert into ops.webhook_subscriptions (subscription) values ('one')")
+    service.topic.write(*(change(f"t{number}", 1) for number in range(20)))
+    with service.running(subscription(hook.address)):
+        wait_until(lambda: len(hook.taken) == 20, 20, "what was there when the reading began")
+
+    assert {taken.body["data"]["ticket_id"] for taken in hook.taken} == {f"t{number}" for number in range(20)}
+
+
+def test_at_rest_every_ticket_has_its_newest_version(service: Service, hook: Subscriber) -> None:
+    """Many versions of many tickets at once, with failures between: each arrives once in effect, in order, to the newest."""
+    versions, tickets = range(1, 9), [f"t{number}" for number in range(100)]
+    hook.script = [LOST if number % 50 == 7 else None for number in range(400)]
+    with service.running(subscription(hook.address)):
+        service.topic.write(*(change(ticket, version) for version in versions for ticket in tickets))
+        wait_until(lambda: service.states() == ["delivered"] * 800, 60, "everything told")
+
+    told = {ticket: list(dict.fromkeys(hook.versions(ticket))) for ticket in tickets}
+    assert told == {ticket: list(versions) for ticket in tickets}
