@@ -87,13 +87,13 @@ class Stand:
             processes.signal_group(process.pid, signal.SIGKILL)
             process.wait()
 
-    def wait_until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float, what: str, every: float = LOOK_EVERY_SECONDS) -> None:
         """Return as soon as the condition holds; raise StackError when a part died or the time is over."""
         deadline = time.monotonic() + seconds
         while not condition():
             for name, process in self.processes.items():
                 self._check(name, process, deadline, what)
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(every)
 
     def warehouse(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.warehouse_url, autocommit=True)

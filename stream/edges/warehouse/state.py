@@ -15,7 +15,7 @@ ASKED = """unnest(
     cast(:keys as text[]), cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:versions as bigint[])
 ) with ordinality as asked (idempotency_key, source_system, ticket_id, version, number)"""
 
-# No version stands above a ticket's latest: there is no holder to look for, and null finds none without looking.
+# No version stands above a ticket's latest: then there is no holder, and `limit` keeps the planner from looking first.
 KNOWN = text(f"""
 select
     asked.number,
@@ -31,12 +31,17 @@ from {ASKED}
 left join landing.ticket_signal_versions as known using (idempotency_key)
 left join landing.ticket_signals as latest
     on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
-left join landing.ticket_signal_versions as holder
-    on
-        asked.source_system = holder.source_system
-        and asked.ticket_id = holder.ticket_id
-        and holder.version = case when asked.version <= latest.version then asked.version end
-        and asked.idempotency_key <> holder.idempotency_key
+left join lateral (
+    select standing.version, standing.idempotency_key
+    from landing.ticket_signal_versions as standing
+    where
+        standing.source_system = asked.source_system
+        and standing.ticket_id = asked.ticket_id
+        and standing.version = asked.version
+        and asked.version <= latest.version
+        and standing.idempotency_key <> asked.idempotency_key
+    limit 1
+) as holder on true
 left join landing.deleted_tickets as ended
     on asked.source_system = ended.source_system and asked.ticket_id = ended.ticket_id
 where
