@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.faults.line import Line
 from tests.faults.proxy import Proxy
+from tests.faults.traffic import signal
 
 HISTORY, LATEST = "landing.ticket_signal_versions", "landing.ticket_signals"
 WAITING = "select xact_start from pg_stat_activity where application_name = 'cx-worker' and wait_event_type = 'Lock'"
@@ -80,14 +81,20 @@ def test_the_stream_waits_for_room_on_a_full_disk(line: Line) -> None:
 
 @pytest.mark.ci
 def test_a_deadlock_is_tried_again(line: Line) -> None:
-    """A session of somebody else and the worker wait for each other's tables; the worker is the victim and repeats its batch."""
+    """A session of somebody else and the worker wait for each other's tables; the worker is the victim and repeats its batch.
+
+    Guard: class 40 is the warehouse's fault. Seen when it was called the record's: the ticket was missing, its record a dead
+    letter (database_refused).
+    """
     deadlocks = "select deadlocks from pg_stat_database where datname = 'warehouse'"
     before = line.warehouse(deadlocks)
     # The worker looks once, so long after it began to wait: by then the rival waits too, and never looks itself.
-    with worker_with(line, deadlock_timeout="5s"), psycopg.connect(line.stack.warehouse_url) as rival:
+    with worker_with(line, deadlock_timeout="10s"), psycopg.connect(line.stack.warehouse_url) as rival:
         rival.execute("set deadlock_timeout = '1h'")
+        rival.execute("set lock_timeout = '60s'")
+        line.settle()
         rival.execute(f"lock table {LATEST} in access exclusive mode")
-        write(line, "deadlock")
+        line.write(signal("deadlock"))  # a batch of one: halving a larger one would be an attempt more
         wait_until(lambda: line.warehouse(WAITING), what="the worker waiting for the table")
         rival.execute(f"lock table {HISTORY} in access exclusive mode")
     wait_until(lambda: line.warehouse(deadlocks) > before, what="PostgreSQL having counted the deadlock")
@@ -130,8 +137,8 @@ def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
 def test_the_worker_survives_a_restart_of_the_warehouse(line: Line) -> None:
     """PostgreSQL is killed just after a burst; store and warehouse recover; nothing committed in the store is missing.
 
-    Guards: a connection that breaks is the warehouse's fault, and a worker that ends is started again. Seen without the first:
-    the worker went down; the second alone brought everything, so the fixture demands that it stayed up.
+    Guards: a connection that breaks is the warehouse's fault, and a worker that ends is started again. Not yet seen to fail:
+    without the first it passed when the burst had landed before the kill.
     """
     write(line, "killed")
     line.stack.kill("postgres", stay_down=False)
