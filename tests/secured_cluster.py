@@ -184,7 +184,7 @@ ssl.truststore.location={cluster.authority}
     format_it = kafka.java("kafka.tools.StorageTool", "format", "-t", "xSecuredClusterOfTests", "-c", str(properties), *added)
     subprocess.run(format_it, check=True, capture_output=True)
     running.enter_context(cluster.process("kafka", kafka.java("kafka.Kafka", str(properties)), os.environ))
-    wait_until(lambda: kafka.answers(stack.kafka_port), what="Kafka listening")
+    wait_until(lambda: kafka.answers(stack.kafka_port), 120, what="Kafka listening")
 
 
 def _start_connect(cluster: Cluster, running: ExitStack) -> None:

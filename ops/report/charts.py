@@ -43,7 +43,8 @@ def latency(minutes: Sequence[Row], targets: dict[str, float], zone: tzinfo) -> 
 def lag(curve: Sequence[Row], target: float, zone: tzinfo) -> str:
     """The age of the oldest unread record, the worst of each five minutes; the dashes are the target."""
     values = [{"at": _local(row["at"], zone), "seconds": row["seconds"]} for row in curve]
-    area = _base(values).mark_area(line={"color": COLOURS[0], "strokeWidth": 2}, color=COLOURS[1], opacity=0.35)
+    point = {"color": COLOURS[0], "size": 22} if len(values) == 1 else False  # one value makes no area
+    area = _base(values).mark_area(line={"color": COLOURS[0], "strokeWidth": 2}, point=point, color=COLOURS[1], opacity=0.35)
     rule = _data([{"seconds": target}]).mark_rule(strokeDash=[6, 4], color=COLOURS[3], strokeWidth=1.5)
     picture = area.encode(y=_seconds("linear")) + rule.encode(y=_seconds("linear"))
     return svg(picture, "Seconds that the worker was behind over the week, with the target")

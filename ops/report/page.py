@@ -46,7 +46,8 @@ def headline(facts: Facts) -> str:
     if not measured:
         return "nothing was measured"
     if not facts.unmet:
-        return f"every objective met, {len(facts.below_goal)} below goal this week" if facts.below_goal else "every objective met"
+        met = "every objective met" if len(measured) == len(facts.standings) else "every measured objective met"
+        return f"{met}, {len(facts.below_goal)} below goal this week" if facts.below_goal else met
     return f"{len(facts.unmet)} of {len(measured)} objectives unmet"
 
 

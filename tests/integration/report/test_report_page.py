@@ -121,7 +121,7 @@ def test_a_bad_week_shows_although_the_budget_lasts(warehouse_url: str) -> None:
     facts = read(warehouse_url)
 
     assert (facts.unmet, facts.below_goal) == ([], ["consumer_lag"])
-    assert "every objective met, 1 below goal this week" in render(facts)
+    assert "every measured objective met, 1 below goal this week" in render(facts)
     assert "met, below goal this week" in sections(render(facts)).texts["Objectives"]
 
 
