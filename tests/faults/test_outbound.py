@@ -187,9 +187,10 @@ def judge_topics(stack: RunningStack, applied: list[tuple[tuple[str, str], str]]
         assert not any(QUOTE in (record.value or b"") for record in raw), f"{topic} holds a quote"
         assert all(record.key == record.key.strip() and record.headers for record in raw)
     canonical = [one for _, one in read(stack, CANONICAL)]
-    sequences: dict[str, set[str]] = {}
+    sequences: dict[tuple[str, str], set[str]] = {}  # by record and epoch: a refill tells everything under the next epoch
     for one in canonical:
-        sequences.setdefault(one.headers["ce_id"], set()).add(one.headers["ce_sequence"])
+        place = one.headers["ce_sequence"]
+        sequences.setdefault((one.headers["ce_id"], place.partition("-")[0]), set()).add(place)
     assert all(len(several) == 1 for several in sequences.values()), "a repeat had another sequence"
     return Counter(one.headers["ce_id"] for one in canonical)
 
