@@ -157,7 +157,7 @@ class Worker:
             try:
                 waiting = await asyncio.wait_for(app.consumer.waiting(), LAG_EVERY_SECONDS * 2)
             except Exception as error:  # noqa: BLE001  # no answer is no sign of a hang: the broker may be away
-                log.warning("Kafka does not tell the lag now: %r", error)
+                log.debug("Kafka does not tell the lag now: %r", error)
             else:
                 self._metrics.lag({(tp.topic, tp.partition): records for tp, records in waiting.items()})
                 total = sum(waiting.values()) + app.busy.locked()
