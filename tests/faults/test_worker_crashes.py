@@ -18,6 +18,7 @@ where application_name = 'cx-worker' and wait_event_type = 'Lock' and clock_time
 """
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("place", ["after_warehouse_commit", "before_offset_commit"])
 def test_records_read_again_after_a_kill_behind_the_commit_have_no_second_effect(line: Line, place: str) -> None:
     """F3: records that were landed but not acknowledged come again, are counted as redelivered, and change nothing.
