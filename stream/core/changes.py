@@ -1,18 +1,20 @@
 """A change made of a typed row: what a type cannot say is checked here, and null collections become empty ones."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from stream.core.content import row_hash, signal_hash
-from stream.core.contract.rows import MAX_SCORE, MAX_SCORE_DIGITS, Row, TagMapping, TicketSignal
+from stream.core.contract.rows import MAX_SCORE, MAX_SCORE_DIGITS, Row, TagMapping, TicketSignal, Url, Uuid, is_well_formed
 from stream.core.envelope import READ, AnyEnvelope, Envelope
 from stream.core.positions import source_position
 from stream.core.records import Change, Difference, Identity, Record
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError, ValueError)  # all that decoding can raise
 _JSON = msgspec.json.Decoder()
+_LOWEST, _HIGHEST = Decimal(-MAX_SCORE), Decimal(MAX_SCORE)  # an int would be converted at every comparison
 _from_seconds = datetime.fromtimestamp
 
 
@@ -27,6 +29,8 @@ def make_change(
     if isinstance(row, TicketSignal):
         metrics = metrics_of(row.custom_metrics)
         if metrics is None or not is_score(row):
+            return None
+        if not (is_well_formed(Uuid, row.event_id) and is_well_formed(Url, row.evidence_url)):
             return None
         row.raw_tags = row.raw_tags or []
         row.custom_metrics = row.custom_metrics or "{}"
@@ -53,10 +57,14 @@ def metrics_of(text: str | None) -> dict[str, Any] | None:
 
 def is_score(signal: TicketSignal) -> bool:
     """Whether the score is absent, or a number within the contract's range and precision."""
-    score = signal.sentiment_score
-    if score is None:
-        return True
-    return score.is_finite() and -MAX_SCORE <= score <= MAX_SCORE and len(score.as_tuple().digits) <= MAX_SCORE_DIGITS
+    return signal.sentiment_score is None or is_in_range(signal.sentiment_score)
+
+
+def is_in_range(score: Decimal) -> bool:
+    """Whether a score is a number within the contract's range and precision."""
+    if not (score.is_finite() and _LOWEST <= score <= _HIGHEST):
+        return False
+    return len(str(score)) <= MAX_SCORE_DIGITS or len(score.as_tuple().digits) <= MAX_SCORE_DIGITS
 
 
 def instant(microseconds: int | None, milliseconds: int | None) -> datetime | None:

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, get_origin
 
 import msgspec
 
-from stream.core.changes import metrics_of
-from stream.core.contract.rows import IDENTITIES, MAX_SCORE, MAX_SCORE_DIGITS, ROW_TYPES, Url, Uuid
+from stream.core.changes import is_in_range, metrics_of
+from stream.core.contract.rows import IDENTITIES, ROW_TYPES, Url, Uuid, is_well_formed
 from stream.core.drift import Kind, kind_allows_null
 from stream.core.envelope import SENTINEL
 from stream.core.reasons import Reason
@@ -52,7 +52,7 @@ def _field_fault(kind: Any, field: str, value: object) -> Reason | None:
         msgspec.convert(value, kind)
     except (msgspec.ValidationError, ValueError, ArithmeticError):
         return _classify(kind, value)
-    return None
+    return None if not isinstance(value, str) or is_well_formed(kind, value) else _classify(kind, value)
 
 
 def _metrics_fault(value: object) -> Reason | None:
@@ -69,8 +69,7 @@ def _score_fault(value: object) -> Reason | None:
         score = Decimal(str(value))
     except (InvalidOperation, ValueError):
         return Reason.WRONG_TYPE
-    good = score.is_finite() and abs(score) <= MAX_SCORE and len(score.as_tuple().digits) <= MAX_SCORE_DIGITS
-    return None if good else Reason.OUT_OF_RANGE
+    return None if is_in_range(score) else Reason.OUT_OF_RANGE
 
 
 def _classify(kind: Any, value: object) -> Reason:
@@ -95,7 +94,7 @@ def _classify_text(plain: Any, kind: Any, value: str) -> Reason:
         return Reason.INVALID_UUID
     if not value:
         return Reason.MISSING_VALUE
-    return Reason.INVALID_URL if kind is Url and not value.startswith(("http://", "https://")) else Reason.TOO_LONG
+    return Reason.TOO_LONG if is_well_formed(kind, value) else Reason.INVALID_URL
 
 
 def plain_type(kind: Any) -> Any:

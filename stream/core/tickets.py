@@ -4,9 +4,7 @@ A ticket is tangled when it is deleted, when a key or a version is claimed by tw
 touches it. Those few go to `tangles`; the result for the others is the same as there, only quicker.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
-
+from collections.abc import Iterable
 from msgspec import Struct
 
 from stream.core.contract.rows import TicketSignal
@@ -27,7 +25,7 @@ class TicketState(Struct):
     contested: set[Ticket]  # tickets of the batch that an open conflict touches, by ticket or by key
 
 
-class NewVersion(NamedTuple):
+class NewVersion(Struct, gc=False):
     """A version that joins the history."""
 
     change: Change
@@ -56,7 +54,7 @@ def ticket_of(event: TicketEvent) -> Ticket:
 def tangled_tickets(events: Iterable[TicketEvent], state: TicketState) -> set[Ticket]:
     """The tickets whose events cannot be taken one by one."""
     tangled: set[Ticket] = set()
-    keys: dict[str, tuple[bytes, Ticket]] = {key: (known.content_hash, known.ticket) for key, known in state.known.items()}
+    first_of_key: dict[str, Change] = {}
     versions = dict(state.taken)
     for event in events:
         ticket = ticket_of(event)
@@ -64,10 +62,14 @@ def tangled_tickets(events: Iterable[TicketEvent], state: TicketState) -> set[Ti
             tangled.add(ticket)
             continue
         signal = signal_of(event)
-        content_hash, holder = keys.setdefault(signal.idempotency_key, (event.content_hash, ticket))
-        if content_hash != event.content_hash:
-            tangled.update((ticket, holder))
-        if versions.setdefault((ticket, signal.version), signal.idempotency_key) != signal.idempotency_key:
+        key = signal.idempotency_key
+        first = first_of_key.setdefault(key, event)
+        if first is not event and first.content_hash != event.content_hash:
+            tangled.update((ticket, ticket_of(first)))
+        known = state.known.get(key)
+        if known is not None and known.content_hash != event.content_hash:
+            tangled.update((ticket, known.ticket))
+        if versions.setdefault((ticket, signal.version), key) != key:
             tangled.add(ticket)
     return tangled | state.contested
 
@@ -77,31 +79,35 @@ def fold_tickets(events: Iterable[tuple[int, Change]], state: TicketState) -> Fo
     fold = Fold({}, {}, {}, {})
     latest = dict(state.latest)
     for place, change in events:
-        fold.outcomes[place] = _fold_one(change, state, latest, fold)
+        ticket, key = ticket_of(change), signal_of(change).idempotency_key
+        if change.position <= state.ended.get(ticket, -1):
+            fold.outcomes[place] = Outcome.STALE
+        elif key in fold.new or key in state.known:
+            _see_again(change, key, state, fold)
+            fold.outcomes[place] = Outcome.DUPLICATE
+        else:
+            fold.outcomes[place] = _join(change, key, latest, fold)
     return fold
 
 
-def _fold_one(change: Change, state: TicketState, latest: dict[Ticket, int], fold: Fold) -> Outcome:
-    signal = signal_of(change)
-    ticket, key = ticket_of(change), signal.idempotency_key
-    if change.position <= state.ended.get(ticket, -1):
-        return Outcome.STALE
-    if key in fold.new:
-        fold.new[key] = NewVersion(fold.new[key].change, with_position(fold.new[key].positions, change.position))
-        return Outcome.DUPLICATE
-    if key in state.known:
-        _see_again(state.known, key, change.position, fold)
-        return Outcome.DUPLICATE
+def _join(change: Change, key: str, latest: dict[Ticket, int], fold: Fold) -> Outcome:
+    """A new version joins the history, and becomes the latest unless a higher one is known."""
+    ticket, version = ticket_of(change), signal_of(change).version
     fold.new[key] = NewVersion(change, (change.position,))
-    if signal.version < latest.get(ticket, 0):
+    if version < latest.get(ticket, 0):
         return Outcome.STALE
-    latest[ticket] = signal.version
+    latest[ticket] = version
     fold.latest[ticket] = key
     return Outcome.APPLIED
 
 
-def _see_again(known: Mapping[str, Candidate], key: str, position: int, fold: Fold) -> None:
-    before = fold.seen_again.get(key, known[key].positions)
-    after = with_position(before, position)
+def _see_again(change: Change, key: str, state: TicketState, fold: Fold) -> None:
+    """Remember where a repeat was seen."""
+    if key in fold.new:
+        new = fold.new[key]
+        new.positions = with_position(new.positions, change.position)
+        return
+    before = fold.seen_again.get(key, state.known[key].positions)
+    after = with_position(before, change.position)
     if after != before:
         fold.seen_again[key] = after

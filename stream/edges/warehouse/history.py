@@ -1,7 +1,8 @@
 """Writing versions and latest rows: COPY straight into the history, and from there into the latest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import astuple
 from sqlalchemy import Connection, text
@@ -20,12 +21,13 @@ COPY_VERSIONS = f"copy landing.ticket_signal_versions ({COLUMNS}, landed_at) fro
 _TAGS = SIGNAL_COLUMNS.index("raw_tags")
 NOW = text("select clock_timestamp()")
 
+# Found by their transaction: a probe per key would cost more than passing over the few that are not to be the latest.
 # The guard keeps the latest the latest even when another transaction wrote a newer version in between.
 UPSERT_LATEST = text(f"""
 insert into landing.ticket_signals as latest ({COLUMNS})
 select {COLUMNS}
 from landing.ticket_signal_versions
-where landed_xid = pg_current_xact_id() and idempotency_key = any(cast(:keys as text[]))
+where landed_xid = pg_current_xact_id() and idempotency_key not in (select unnest(cast(:others as text[])))
 on conflict (source_system, ticket_id) do update set {_SET},
     landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 where excluded.version > latest.version
@@ -55,11 +57,12 @@ where
 )
 
 
-def write_fold(connection: Connection, fold: Fold) -> None:
-    """Write what untangled tickets' events add."""
+def write_fold(connection: Connection, fold: Fold, settled: Iterable[str] = ()) -> None:
+    """Write what untangled tickets' events add; `settled` are keys that joined the history in this transaction before."""
     insert_versions(connection, fold.new.values())
     if fold.latest:
-        connection.execute(UPSERT_LATEST, {"keys": array_literal(fold.latest.values())})
+        others = {*fold.new, *settled}.difference(fold.latest.values())
+        connection.execute(UPSERT_LATEST, {"others": array_literal(others)})
     set_positions(connection, fold.seen_again)
 
 
@@ -73,11 +76,10 @@ def insert_versions(connection: Connection, versions: Collection[NewVersion]) ->
 
 def version_row(change: Change, positions: tuple[int, ...], landed_at: datetime) -> Row:
     """One version as COPY_VERSIONS takes it: the contract's fields in their order, then where it came from."""
-    signal, record = astuple(change.row), change.record
-    return (
-        *signal[:_TAGS],
-        array_literal(signal[_TAGS]),
-        *signal[_TAGS + 1 :],
+    values: list[Any] = list(astuple(change.row))
+    values[_TAGS] = array_literal(values[_TAGS])
+    record = change.record
+    values += (
         f"\\x{change.content_hash.hex()}",
         numbers_literal(positions),
         record.partition,
@@ -86,6 +88,7 @@ def version_row(change: Change, positions: tuple[int, ...], landed_at: datetime)
         change.captured_at,
         landed_at,
     )
+    return values
 
 
 def set_positions(connection: Connection, positions: Mapping[str, tuple[int, ...]]) -> None:

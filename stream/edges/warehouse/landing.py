@@ -51,7 +51,7 @@ class Warehouse:
         with translated():
             try:
                 return self._transaction(batch, batch.deletes_tickets, beside)
-            except TangledError:
+            except (TangledError, psycopg.errors.UniqueViolation):
                 return self._transaction(batch, True, beside)
 
     def next_offsets(self, batch: Batch) -> dict[Partition, int]:

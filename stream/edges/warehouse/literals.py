@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-Row = tuple[Any, ...]  # texts, numbers, times and nulls
+Row = Sequence[Any]  # texts, numbers, times and nulls
 
 # JSON is CSV to COPY once its quote and escape are named, as long as no control character was escaped (`\n`).
 COPY_OPTIONS = r"""(format csv, null 'null', quote '"', escape '\')"""
@@ -18,7 +18,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 def array_literal(values: Iterable[str]) -> str:
     """A text array. Most hold nothing to escape, and one look at the whole says so."""
-    texts = list(values)
+    texts = values if isinstance(values, list) else list(values)
     inner = '","'.join(texts)
     if "\\" in inner or inner.count('"') != 2 * max(len(texts) - 1, 0):
         inner = '","'.join([text.translate(_ESCAPES) for text in texts])

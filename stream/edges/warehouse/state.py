@@ -15,7 +15,8 @@ ASKED = """unnest(
     cast(:keys as text[]), cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:versions as bigint[])
 ) with ordinality as asked (idempotency_key, source_system, ticket_id, version, number)"""
 
-# No version stands above a ticket's latest: then there is no holder, and `limit` keeps the planner from looking first.
+# No version stands above a ticket's latest: only a lower one can be known or held, and `limit` keeps the planner from
+# looking first. A key that stands elsewhere under a lower version is what :exact is for; else COPY stumbles on it.
 KNOWN = text(f"""
 select
     asked.number,
@@ -28,9 +29,14 @@ select
     latest.version as latest_version,
     ended.deleted_position
 from {ASKED}
-left join landing.ticket_signal_versions as known using (idempotency_key)
 left join landing.ticket_signals as latest
     on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
+left join lateral (
+    select standing.*
+    from landing.ticket_signal_versions as standing
+    where standing.idempotency_key = asked.idempotency_key and (:exact or asked.version <= latest.version)
+    limit 1
+) as known on true
 left join lateral (
     select standing.version, standing.idempotency_key
     from landing.ticket_signal_versions as standing
@@ -96,10 +102,13 @@ inner join {TICKETS} using (source_system, ticket_id)
 """)
 
 
-def read_state(connection: Connection, changes: Sequence[Change]) -> TicketState:
-    """What is known about these changes' keys and tickets."""
+def read_state(connection: Connection, changes: Sequence[Change], exact: bool) -> TicketState:
+    """What is known about these changes' keys and tickets.
+
+    Unless `exact`, a key that stands under another ticket or a lower version goes unnoticed: it cannot be written twice.
+    """
     state = TicketState({}, {}, {}, {}, set())
-    asked = _asked(changes)
+    asked = {**_asked(changes), "exact": exact}
     for number, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN, asked):
         change = changes[number - 1]
         signal, ticket = signal_of(change), ticket_of(change)
@@ -117,7 +126,7 @@ def read_state(connection: Connection, changes: Sequence[Change]) -> TicketState
     return state
 
 
-def _asked(changes: Sequence[Change]) -> dict[str, str]:
+def _asked(changes: Sequence[Change]) -> dict[str, object]:
     """Four parallel arrays for ASKED."""
     rows = [signal_of(change) for change in changes]
     return {

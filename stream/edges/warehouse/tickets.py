@@ -37,14 +37,18 @@ class LandedTickets:
 def land_tickets(
     connection: Connection, batch: Batch, offsets: Mapping[Partition, int], alone: bool, policy: DriftPolicy
 ) -> LandedTickets:
-    """Write a batch's ticket signals. Raises TangledError when that needs the warehouse alone and has it not."""
+    """Write a batch's ticket signals. Raises TangledError when that needs the warehouse alone and has it not.
+
+    A batch that is not alone stumbles on a key that stands elsewhere (UniqueViolation): it too has to start again, alone.
+    """
     landed = LandedTickets()
     if not batch.tickets:
         return landed
     changes = batch.changes
-    known = state.read_state(connection, [change for _, change in changes])
+    known = state.read_state(connection, [change for _, change in changes], exact=alone)
     started = perf_counter()
     tangled = tangled_tickets((one for _, one in batch.tickets), known)
+    settled: set[str] = set()
     landed.fold_seconds = perf_counter() - started
     if tangled and not alone:
         raise TangledError
@@ -55,11 +59,13 @@ def land_tickets(
         result = untangle([one for one in batch.tickets if ticket_of(one[1]) in tangled], component)
         landed.outcomes.update(result.outcomes)
         landed.conflicts = _conflicts(connection, result, offsets, changes)
+        settled.update(signal_of(new.change).idempotency_key for new in result.new)
+        settled.update(candidate.key for candidate in result.freed)
         _write(connection, result, component, policy)
     started = perf_counter()
     fold = fold_tickets([one for one in changes if ticket_of(one[1]) not in tangled], known)
     landed.fold_seconds += perf_counter() - started
-    history.write_fold(connection, fold)
+    history.write_fold(connection, fold, settled)
     landed.outcomes.update(fold.outcomes)
     return landed
 
