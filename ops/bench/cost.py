@@ -52,12 +52,16 @@ def resident_megabytes(root: int) -> float:
 
 
 class Meter:
-    """CPU seconds of some families since the meter was made."""
+    """CPU seconds of some families: of those it began with since then, of those that joined since their birth."""
 
     def __init__(self, roots: dict[str, int]) -> None:
-        self._roots = roots
+        self.roots = dict(roots)
         self._before = cpu_seconds(roots)
 
+    def join(self, roots: dict[str, int]) -> None:
+        """Count these processes too, what they used to start included."""
+        self.roots |= roots
+
     def read(self) -> dict[str, float]:
-        now = cpu_seconds(self._roots)
-        return {name: round(now[name] - self._before[name], 2) for name in self._roots}
+        now = cpu_seconds(self.roots)
+        return {name: round(now[name] - self._before.get(name, 0.0), 2) for name in self.roots}

@@ -18,33 +18,40 @@ LOOK_EVERY_SECONDS = 0.25  # a look costs PostgreSQL a third of a millisecond: a
 
 @dataclass(frozen=True)
 class Drained:
-    """Events written between the first commit seen and the last, and CPU seconds meanwhile, by process family."""
+    """Events written between the first commit seen and the last, and CPU seconds by process family: meanwhile, and in all.
+
+    `in_all` begins with the readers' processes: it says what a restart on a backlog costs.
+    """
 
     events: int
+    total: int
     seconds: float
     cpu: dict[str, float]
+    in_all: dict[str, float]
 
     @property
     def rate(self) -> float:
         return self.events / self.seconds
 
     def cpu_per_million(self, *names: str) -> float:
-        """CPU seconds per million events, of some families or of all."""
+        """CPU seconds per million events once the reader reads, of some families or of all."""
         return sum(self.cpu[name] for name in names or self.cpu) / self.events * 1e6
 
+    def in_all_per_million(self) -> float:
+        """CPU seconds per million events, the readers' start included."""
+        return sum(self.in_all.values()) / self.total * 1e6
 
-def drain(
-    stand: Stand, table: str, last: Sequence[Event], total: int, roots: dict[str, int], *, written: str | None = None
-) -> Drained:
-    """Watch `table` from the first event written to the last of each partition.
 
-    Readers take each partition in order: when its last event is there, all of it is. What was there at the first look
-    is not counted, nor is what starting cost. `written` is a query that counts events; the rows of `table` unless given.
+def drain(stand: Stand, table: str, last: Sequence[Event], total: int, whole: Meter, *, written: str | None = None) -> Drained:
+    """Watch `table` from the first event written to the last of each partition. `whole` began before the readers.
+
+    Readers take each partition in order: when its last event is there, all of it is. `written` is a query that counts
+    events; the rows of `table` unless given.
     """
     count = written or f"select count(*) from {table}"
     with stand.warehouse() as warehouse:
         stand.wait_until(lambda: _one(warehouse, count), 120, "the first row")
-        meter, began = Meter(roots), time.perf_counter()
+        meter, began = Meter(whole.roots), time.perf_counter()
         before = int(_one(warehouse, count))
         if before >= total:
             raise StackError(f"all {total:,} events were there at the first look: too few to measure anything")
@@ -56,7 +63,7 @@ def drain(
                 on there.source_system = 'zendesk' and there.ticket_id = wanted.ticket_id and there.version >= wanted.version
         """
         stand.wait_until(lambda: _one(warehouse, reached, wanted), PATIENCE_SECONDS, "the end of the backlog", LOOK_EVERY_SECONDS)
-        return Drained(total - before, time.perf_counter() - began, meter.read())
+        return Drained(total - before, total, time.perf_counter() - began, meter.read(), whole.read())
 
 
 def _one(connection: psycopg.Connection[Any], query: str, parameters: Sequence[object] = ()) -> Any:

@@ -37,10 +37,11 @@ def _landing(stand: Stand, tickets: int, events: int) -> dict[str, float]:
     step = max(1, tickets // events)
     numbers = range(20 * tickets, 20 * tickets + tickets // step * step, step)  # version 21: newer than any that is there
     last = fill(stand.stack.kafka_bootstrap, TOPIC, numbers, tickets)
+    meter = cost.Meter(stand.pids("postgres"))
     stand.start("worker")
-    roots = stand.pids("worker", "postgres")
-    drained = drain(stand, "landing.ticket_signals", last, len(numbers), roots, written=READ)
-    memory = cost.resident_megabytes(roots["worker"])
+    meter.join(stand.pids("worker"))
+    drained = drain(stand, "landing.ticket_signals", last, len(numbers), meter, written=READ)
+    memory = cost.resident_megabytes(meter.roots["worker"])
     return {"landing CPU s per million": drained.cpu_per_million(), "worker MB": memory}
 
 

@@ -28,7 +28,7 @@ def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
         last = fill(stand.stack.kafka_bootstrap, TOPIC, range(sizes.scale_events), sizes.scale_events // 2)
         for workers in sizes.scale_workers:
             before = _wal_bytes(stand)
-            one = drained[workers] = ours_with(stand, workers, last, sizes.scale_events)
+            one = drained[workers] = ours_with(stand, workers, last, sizes.scale_events, group=f"scale-{workers}")
             wal_bytes = (_wal_bytes(stand) - before) / sizes.scale_events
             busy = sum(one.cpu.values()) / one.seconds
             values = {"events/s": one.rate, "CPU s per million": one.cpu_per_million(), "cores busy": busy}
@@ -36,7 +36,7 @@ def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
             yield from figures(NAME, f"{workers} worker{'s' * (workers > 1)} on {os.cpu_count()} cores", values)
             say(f"{workers} workers: {one.rate:,.0f} events/s")
     cheapest = min(drained.values(), key=lambda one: one.cpu_per_million())
-    yield from needs(cheapest.cpu_per_million("worker"), cheapest.cpu_per_million("postgres"), wal_bytes)
+    yield from needs(cheapest.cpu_per_million("reader"), cheapest.cpu_per_million("postgres"), wal_bytes)
 
 
 def _wal_bytes(stand: Stand) -> float:

@@ -9,7 +9,7 @@ class Sizes:
     """Numbers of events, tickets and seconds."""
 
     backlog_events: int  # in Kafka before anybody reads
-    warmup_events: int  # for the peer's JVM, before it is measured
+    landing_rounds: int  # of ours and the peer's in turn
     latency_rates: tuple[int, ...]  # events per second
     latency_seconds: float  # for each rate
     snapshot_tickets: int
@@ -24,7 +24,7 @@ class Sizes:
 
     def times(self, part: float) -> "Sizes":
         """Only this part of the events, tickets and seconds; rates, workers and versions stay."""
-        kept = ("latency_rates", "growth_versions", "scale_workers", "starts")
+        kept = ("landing_rounds", "latency_rates", "growth_versions", "scale_workers", "starts")
         return replace(self, **{name: _part(value, part) for name, value in vars(self).items() if name not in kept})
 
 
@@ -35,7 +35,7 @@ def _part(value: Any, part: float) -> Any:
 
 
 FULL = Sizes(
-    backlog_events=500_000, warmup_events=60_000,
+    backlog_events=500_000, landing_rounds=3,
     latency_rates=(10, 200, 2_000), latency_seconds=60,
     snapshot_tickets=1_000_000, setting_tickets=100_000,
     growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=1_000_000,
@@ -43,7 +43,7 @@ FULL = Sizes(
     scale_events=300_000, scale_workers=(1, 2, 4),
 )  # fmt: skip
 QUICK = Sizes(
-    backlog_events=60_000, warmup_events=10_000,
+    backlog_events=60_000, landing_rounds=1,
     latency_rates=(10, 200), latency_seconds=8,
     snapshot_tickets=40_000, setting_tickets=15_000,
     growth_tickets=(20_000, 60_000), growth_events=20_000, growth_versions=10, publish_up_to=60_000,

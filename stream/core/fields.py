@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_origin
 import msgspec
 
 from stream.core.changes import is_in_range, metrics_of
-from stream.core.contract.rows import IDENTITIES, ROW_TYPES, Url, Uuid, is_well_formed
+from stream.core.contract.rows import IDENTITIES, ROW_TYPES, Uuid, is_well_formed
 from stream.core.drift import Kind, kind_allows_null
 from stream.core.envelope import SENTINEL
 from stream.core.reasons import Reason

@@ -5,6 +5,7 @@ touches it. Those few go to `tangles`; the result for the others is the same as 
 """
 
 from collections.abc import Iterable
+
 from msgspec import Struct
 
 from stream.core.contract.rows import TicketSignal
