@@ -73,7 +73,7 @@ select
     count(*) filter (where state = 'waiting') as waiting,
     count(*) filter (where state = 'dead') as dead
 from ops.webhook_deliveries
-where state in ('waiting', 'dead')
+where state in ('waiting', 'dead') and subscription in (select subscription from ops.webhook_subscriptions)
 """
 SLOT = """
 select

@@ -80,7 +80,7 @@ grant select (
 grant select (source_system, ticket_id, deleted_position, landed_at, landed_xid) on landing.deleted_tickets to cx_outbound;
 grant select, insert, update on ops.outbound_relay, ops.crm_tickets, ops.crm_accounts to cx_outbound;
 grant select, insert, update, delete on
-    ops.webhook_subscriptions, ops.webhook_positions, ops.webhook_tickets, ops.webhook_deliveries
+    ops.webhook_subscriptions, ops.webhook_positions, ops.webhook_sequences, ops.webhook_tickets, ops.webhook_deliveries
     to cx_outbound;
 grant insert on ops.alert_outbox to cx_outbound;
 """

@@ -11,7 +11,7 @@ from tests.stack_fixture import RunningStack
 from tests.webhook_latency import SECRET, measure, subscriptions_file
 
 KNOWN_SINCE = "select registered_at from ops.webhook_subscriptions where subscription = 'measured'"
-TABLES = ("webhook_subscriptions", "webhook_deliveries", "webhook_tickets", "webhook_positions")
+TABLES = ("webhook_subscriptions", "webhook_deliveries", "webhook_tickets", "webhook_positions", "webhook_sequences")
 NEWEST = "select ticket_id, version from landing.ticket_signals where landed_at > %s"
 
 

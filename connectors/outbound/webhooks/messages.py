@@ -32,6 +32,7 @@ class Event:
         key: the idempotency key, or the name of the delete.
         time: when the change landed.
         is_filling: a state told anew to the topic, not a change.
+        sequence: its place among the records of its ticket, as text; empty when the record names none.
     """
 
     ticket: Ticket
@@ -40,6 +41,7 @@ class Event:
     value: dict[str, Any] | None
     body: bytes | None = None
     is_filling: bool = False
+    sequence: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def read(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, by
         raise Unreadable(f"the record is not one of ours: {type(error).__name__}") from None
     named = {name: content.decode("utf-8", "replace") for name, content in headers}
     known = named.get("ce_id") or str((event or {}).get("idempotency_key") or f"{ticket[0]}:{ticket[1]}:deleted")
-    return Event(ticket, known, _moment(named.get("ce_time"), timestamp), event, value or None, named.get("ce_filling") == "true")
+    landed, is_filling = _moment(named.get("ce_time"), timestamp), named.get("ce_filling") == "true"
+    return Event(ticket, known, landed, event, value or None, is_filling, named.get("ce_sequence", ""))
 
 
 def _moment(text: str | None, otherwise: datetime) -> datetime:

@@ -10,6 +10,7 @@ AGES = "cx_webhook_queued_to_delivered_seconds"
 WAITING = "cx_webhook_waiting"
 CIRCUIT_OPEN = "cx_webhook_circuit_open"
 LAG = "cx_webhook_topic_lag_records"
+OLD = "cx_webhook_old_records_total"
 UNREADABLE = "cx_webhook_unreadable_records_total"
 _TIMES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 
@@ -24,6 +25,7 @@ class Metrics:
         self._waiting = Gauge(WAITING, "Messages not delivered yet.", ["subscription"], registry=registry)
         self._open = Gauge(CIRCUIT_OPEN, "1 while the subscriber is left alone.", ["subscription"], registry=registry)
         self._lag = Gauge(LAG, "Records not queued yet.", ["topic"], registry=registry)
+        self._old = Counter(OLD, "Records no newer than what was heard of their ticket: no effect.", registry=registry)
         self._unreadable = Counter(UNREADABLE, "Records of the outbound topics that are none of ours.", registry=registry)
 
     def attempted(self, subscription: str, result: str, seconds: float, age: float | None) -> None:
@@ -42,6 +44,9 @@ class Metrics:
 
     def lag(self, topic: str, records: int) -> None:
         self._lag.labels(topic).set(records)
+
+    def old(self, records: int) -> None:
+        self._old.inc(records)
 
     def unreadable(self) -> None:
         self._unreadable.inc()

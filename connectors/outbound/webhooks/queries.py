@@ -14,7 +14,18 @@ set state = 'dead', finished_at = clock_timestamp(), last_error = 'the subscript
 where state = 'waiting' and subscription <> all(%(names)s::text[])
 """
 
+END_ALERTS: LiteralString = """
+insert into ops.alert_outbox (fingerprint, state, severity, owner, summary, details)
+select
+    format('webhooks:%%s:%%s', kind, subscription), 'ok', 'warning', 'data-platform',
+    format('Webhook subscription %%s is no longer in the file.', subscription), '{}'
+from ops.webhook_subscriptions
+cross join unnest(alerts) as kind
+where subscription <> all(%(names)s::text[])
+"""
+
 UNREGISTER: tuple[LiteralString, ...] = (
+    END_ALERTS,
     "delete from ops.webhook_tickets where subscription <> all(%(names)s::text[])",
     "delete from ops.webhook_subscriptions where subscription <> all(%(names)s::text[])",
 )
@@ -25,6 +36,20 @@ from ops.webhook_subscriptions
 """
 
 POSITIONS: LiteralString = "select kafka_partition, next_offset from ops.webhook_positions where topic = %s"
+
+HEARD: LiteralString = """
+select heard.source_system, heard.ticket_id, heard.sequence
+from unnest(%s::text[], %s::text[]) as asked (source_system, ticket_id)
+inner join ops.webhook_sequences as heard using (source_system, ticket_id)
+where heard.topic = %s
+"""
+
+HEAR: LiteralString = """
+insert into ops.webhook_sequences (topic, source_system, ticket_id, sequence)
+select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+on conflict (topic, source_system, ticket_id) do update
+set sequence = excluded.sequence, heard_at = excluded.heard_at
+"""
 
 TOLD: LiteralString = """
 select told.subscription, told.source_system, told.ticket_id

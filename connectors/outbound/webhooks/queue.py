@@ -100,13 +100,14 @@ class Queue:
     ) -> None:  # fmt: skip
         await self.connection.close()
 
-    async def register(self, names: Sequence[str]) -> None:
-        """Know exactly these subscriptions; what is queued for others is dead until somebody replays it."""
+    async def register(self, names: Sequence[str]) -> int:
+        """Know exactly these subscriptions. What waits for others is given up, so many; what fires about them is over."""
         async with self.connection.transaction():
             await self.connection.execute(queries.REGISTER, {"names": list(names)})
-            await self.connection.execute(queries.GIVE_UP_UNSUBSCRIBED, {"names": list(names)})
+            given_up = await self.connection.execute(queries.GIVE_UP_UNSUBSCRIBED, {"names": list(names)})
             for statement in queries.UNREGISTER:
                 await self.connection.execute(statement, {"names": list(names)})
+        return given_up.rowcount
 
     async def standings(self) -> dict[str, Standing]:
         """Every subscription's state and circuit."""
@@ -118,6 +119,17 @@ class Queue:
         """The first record of each partition that is not queued yet."""
         rows = await self.connection.execute(queries.POSITIONS, [topic])
         return dict(await rows.fetchall())
+
+    async def heard(self, topic: str, tickets: Iterable[Ticket]) -> dict[Ticket, str]:
+        """The greatest sequence that was heard of each of these tickets on a topic."""
+        rows = await self.connection.execute(queries.HEARD, (*_columns(set(tickets), 2), topic))
+        return {(system, ticket): sequence for system, ticket, sequence in await rows.fetchall()}
+
+    async def hear(self, topic: str, heard: Mapping[Ticket, str]) -> None:
+        """Remember the greatest sequences. The caller commits, with what `put` queued of them."""
+        if heard:
+            rows = [(topic, *ticket, sequence) for ticket, sequence in heard.items()]
+            await self.connection.execute(queries.HEAR, _columns(rows, 4))
 
     async def told(self, subscriptions: Sequence[str], tickets: Iterable[Ticket]) -> frozenset[tuple[str, Ticket]]:
         """Which of these subscriptions hold which of these tickets."""

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from connectors.outbound.webhooks import messages
 from connectors.outbound.webhooks.messages import Event, Horizon, Queueing, Ticket, Unreadable, queueing
 from connectors.outbound.webhooks.metrics import Metrics
+from connectors.outbound.webhooks.order import news
 from connectors.outbound.webhooks.queue import Queue
 from connectors.outbound.webhooks.subscriptions import Subscription
 from connectors.outbound.webhooks.sweep import KEPT
@@ -101,9 +102,12 @@ class Reader:
         for place, records in fetched.items():
             by_topic.setdefault(place.topic, []).extend(records)
         async with self._queue.turn:
-            changes = [await self._meaning(topic, records) for topic, records in by_topic.items()]
+            found = {topic: await self._news(topic, records) for topic, records in by_topic.items()}
+            changes = [await self._meaning(topic, events) for topic, (events, _) in found.items()]
             async with self._queue.connection.transaction():
                 await self._queue.put(positions, changes)
+                for topic, (_, heard) in found.items():
+                    await self._queue.hear(topic, heard)
                 self._reached("before_queue_commit")
         self._reached("after_queue_commit")
         self._positions.update(positions)
@@ -111,9 +115,15 @@ class Reader:
         named = {step.subscription for step in steps if isinstance(step, messages.Message)}
         self._queued(named, {step for step in steps if not isinstance(step, messages.Message)})
 
-    async def _meaning(self, topic: str, records: Sequence[ConsumerRecord]) -> Queueing:
-        """What records of a topic mean; those of a ticket are in their order."""
+    async def _news(self, topic: str, records: Sequence[ConsumerRecord]) -> tuple[list[Event], dict[Ticket, str]]:
+        """Readable records that are newer than what was heard of their tickets, and what is heard with them."""
         events = [event for event in map(self._event, records) if event is not None]
+        newer, heard = news(events, await self._queue.heard(topic, (event.ticket for event in events)))
+        self._metrics.old(len(events) - len(newer))
+        return newer, heard
+
+    async def _meaning(self, topic: str, events: Sequence[Event]) -> Queueing:
+        """What events of a topic mean; those of a ticket are in their order."""
         subscriptions = self._by_topic[topic]
         filtering = [one.name for one in subscriptions if one.filter is not None]
         told = await self._queue.told(filtering, (event.ticket for event in events)) if filtering else frozenset()

@@ -61,12 +61,12 @@ async def run(setup: Setup, metrics: Metrics, stop: asyncio.Event) -> None:
         try:
             # With a file that cannot be read, what was read before goes on.
             standing = _read(setup, standing)
-            if standing:
+            if standing is None:
+                await _until_changed(setup, fingerprint, stop)
+            else:
                 async with await Queue.open(setup.warehouse_url) as queue:
                     failures, said = 0, ""
                     await _Session(setup, queue, standing, metrics, fingerprint).run(stop)
-            else:
-                await _until_changed(setup, fingerprint, stop)
         except (psycopg.Error, KafkaError, OSError, Occupied) as error:
             sentence = " ".join(str(error).split()) or type(error).__name__
             if sentence != said:
@@ -90,7 +90,7 @@ async def _until_changed(setup: Setup, fingerprint: str, stop: asyncio.Event) ->
 
 
 class _Session:
-    """One connection to the warehouse, one set of subscriptions."""
+    """One connection to the warehouse, one set of subscriptions; an empty set ends what was queued, and forgets in time."""
 
     def __init__(
         self, setup: Setup, queue: Queue, subscriptions: Sequence[Subscription], metrics: Metrics, fingerprint: str
@@ -103,17 +103,10 @@ class _Session:
         """Until `stop`, a changed file, or a failure, which is raised. In flight may end within a grace."""
         settler = Settler(self._queue)
         horizon = await self._begin(settler)
-        reader = Reader(
-            self._queue,
-            self._subscriptions,
-            self._setup.topics,
-            horizon=horizon,
-            metrics=self._metrics,
-            queued=self._wake,
-            reached=self._setup.reached,
-        )
         sending = [asyncio.create_task(sender.run()) for sender in self._senders.values()]
-        others = [asyncio.create_task(one) for one in (settler.run(), reader.run(self._setup.kafka), self._look(stop))]
+        others = [asyncio.create_task(one) for one in (settler.run(), self._look(stop))]
+        if self._subscriptions:
+            others.append(asyncio.create_task(self._reader(horizon).run(self._setup.kafka)))
         try:
             await asyncio.wait([*others, *sending], return_when=asyncio.FIRST_COMPLETED)
             await self._let_end(sending, others)
@@ -123,9 +116,21 @@ class _Session:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
+    def _reader(self, horizon: Horizon) -> Reader:
+        return Reader(
+            self._queue,
+            self._subscriptions,
+            self._setup.topics,
+            horizon=horizon,
+            metrics=self._metrics,
+            queued=self._wake,
+            reached=self._setup.reached,
+        )
+
     async def _begin(self, settler: Settler) -> Horizon:
         names = [one.name for one in self._subscriptions]
-        await self._queue.register(names)
+        if given_up := await self._queue.register(names):
+            log.warning("%d messages of subscriptions that are no longer in the file were given up", given_up)
         standings = await self._queue.standings()
         for one in self._subscriptions:
             self._senders[one.name] = Sender(

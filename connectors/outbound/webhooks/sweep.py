@@ -52,6 +52,8 @@ where
     or (state = 'dead' and finished_at < %(dead_before)s)
 """
 
+FORGET_SEQUENCES: LiteralString = "delete from ops.webhook_sequences where heard_at < %(done_before)s"
+
 PRUNE_MOST: LiteralString = """
 delete from ops.webhook_deliveries
 where
@@ -100,6 +102,8 @@ async def give_up(queue: Queue, subscriptions: Sequence[Subscription], now: date
 
 async def prune(queue: Queue, subscriptions: Sequence[Subscription], now: datetime) -> None:
     """Forget what is done: after a week, dead letters after 30 days, and more than 100,000 of a subscription at once."""
-    await queue.connection.execute(PRUNE, {"done_before": now - KEPT, "dead_before": now - DEAD_KEPT})
+    before = {"done_before": now - KEPT, "dead_before": now - DEAD_KEPT}
+    await queue.connection.execute(PRUNE, before)
+    await queue.connection.execute(FORGET_SEQUENCES, before)
     for one in subscriptions:
         await queue.connection.execute(PRUNE_MOST, {"name": one.name, "most": MOST_FINISHED})

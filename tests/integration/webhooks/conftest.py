@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from itertools import zip_longest
 from typing import Any
 
 import psycopg
@@ -48,15 +49,21 @@ class Topic:
     bootstrap: str
     name: str
 
-    def write(self, *records: tuple[str, dict[str, Any] | None, str], landed: datetime = LANDED) -> None:
-        """Append records: ticket id, value (None: deleted) and idempotency key; a repeat is the same record again."""
+    def write(
+        self, *records: tuple[str, dict[str, Any] | None, str], landed: datetime = LANDED, sequences: Sequence[str] = ()
+    ) -> None:
+        """Append records: ticket id, value (None: deleted) and idempotency key; a repeat is the same record again.
+
+        `sequences`: the ce_sequence of each, if they are to have one.
+        """
 
         async def send() -> None:
             producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all")
             await producer.start()
             try:
-                for ticket, value, name in records:
+                for (ticket, value, name), sequence in zip_longest(records, sequences):
                     headers, key, body = encoded(ticket, value, name, landed)
+                    headers += [("ce_sequence", sequence.encode())] if sequence else []
                     partition = sum(ticket.encode()) % PARTITIONS
                     await producer.send(self.name, body, key=key, headers=headers, partition=partition)
                 await producer.flush()
@@ -140,11 +147,17 @@ class Service:
         return self.ask("select state from ops.webhook_deliveries where subscription = %s order by delivery_id", name)
 
     @contextmanager
-    def running(self, *subscriptions: Subscription, read: Callable[[], Sequence[Subscription]] | None = None) -> Iterator[None]:
+    def running(
+        self,
+        *subscriptions: Subscription,
+        read: Callable[[], Sequence[Subscription]] | None = None,
+        fingerprint: Callable[[], str] = lambda: "",
+    ) -> Iterator[None]:
         """The service in a thread, until the context ends; returns once it reads the topic."""
         setup = Setup(
             self.warehouse_url, {"bootstrap_servers": self.topic.bootstrap}, {"signals": self.topic.name},
             read or (lambda: subscriptions),
+            fingerprint,
             sweep_every=timedelta(milliseconds=100),
         )  # fmt: skip
         loop, stop = asyncio.new_event_loop(), asyncio.Event()
