@@ -15,7 +15,7 @@ NOT_QUICK = "tuning"
 
 @click.command()
 @click.argument("scenarios", nargs=-1, type=click.Choice(NAMES), metavar="[SCENARIO]...")
-@click.option("--quick", is_flag=True, help="Small sizes: all of it in about three minutes. The numbers are rougher.")
+@click.option("--quick", is_flag=True, help="Small sizes: any scenario in under three minutes. The numbers are rougher.")
 @click.option("--part", type=click.FloatRange(0.01, 1), default=1.0, help="Only this part of the sizes, e.g. 0.2.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of the results (default: .run/bench/results)."
