@@ -103,6 +103,11 @@ class RunningStack:
         self._hold(name).unlink(missing_ok=True)
         self.wait_until_up(name)
 
+    def start_what_is_held(self) -> None:
+        """Start every part that a failed test left down."""
+        for held in sorted((self.run_directory / "control").glob("*.hold")):
+            self.start(held.stem)
+
     def wait_until_up(self, name: str, seconds: float = 120.0) -> None:
         """Return when the part is up with a living process (for connect: the connector runs)."""
         wait_until(lambda: self._is_up(name), seconds, what=f"{name} being up")

@@ -93,9 +93,10 @@ def _follow(chosen: "Settings", asked: Any, as_json: bool) -> int:
         click.echo(f"  {progress.read} read, {progress.landed} landed of {progress.expected}", err=True)
 
     done = follow.follow(asked, kafka_access.chosen(chosen), chosen.connect_url, chosen.warehouse_url, say)
-    fewer = "; the others changed or went away meanwhile" if done.landed < done.expected else ""
-    click.echo(f"{asked.table}: {done.landed} of {done.expected} rows have landed{fewer}", err=as_json)
-    return done.landed
+    landed = min(done.landed, done.expected)  # after a crash of Connect a chunk is read twice
+    fewer = "; the others changed or went away meanwhile" if landed < done.expected else ""
+    click.echo(f"{asked.table}: {landed} of {done.expected} rows have landed{fewer}", err=as_json)
+    return landed
 
 
 def _hold(chosen: "Settings", *, paused: bool) -> None:

@@ -66,6 +66,13 @@ class Line:
         with Traffic(self.stack.store_url, prefix, seed) as traffic:
             yield traffic
 
+    @contextmanager
+    def unreadable(self) -> Iterator[None]:
+        """Nobody reads or writes the tickets meanwhile: a snapshot stands still where it is, however quick the machine."""
+        with psycopg.connect(self.stack.store_url) as store:
+            store.execute("lock table enrichment.ticket_signals in access exclusive mode")
+            yield
+
     def mark(self) -> str:
         """Write an account whose arrival proves that everything committed before it has been captured."""
         name = f"mark-{secrets.token_hex(4)}"
@@ -177,14 +184,15 @@ class Line:
         (self.stack.run_directory / "control" / f"{part}.hold").unlink()
 
     def renew(self) -> None:
-        """Empty store, topics and landing, and begin the journal anew. Every part must be well; worker variables are dropped."""
+        """Empty store, topics and landing, and begin the journal anew. What a test left down starts, without its variables."""
+        self.stack.start_what_is_held()
         self.stack.stop("worker")
         for table in ("ticket_signals", "tag_taxonomy", "accounts"):
             self.store(f"delete from enrichment.{table}")
         self.wait_until_captured()
         self.store("delete from enrichment.accounts")  # the mark itself; landing keeps no trace of it
         topics.empty(self.stack.kafka_bootstrap, *topics.CAPTURED)
-        self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING) + ", ops.alert_outbox")
+        self.warehouse("truncate " + ", ".join(f"landing.{name}" for name in LANDING) + ", ops.alert_outbox, ops.backfills")
         self.warehouse("update landing.breaker set is_open = false")
         self.store("truncate judge.journal")
         self.foreign.clear()

@@ -11,6 +11,7 @@ from tests.faults.line import Line
 from tests.faults.traffic import COLUMNS, UPSERT, Row, bound, signal
 
 SNAPSHOT = "insert into enrichment.cdc_signal (id, type, data) values (%s, 'execute-snapshot', %s)"
+ROWS = 60_000  # read in a second or two: time enough for a change meanwhile
 COMPLETED = "aggregateType='Incremental Snapshot', type='COMPLETED'"
 
 
@@ -86,17 +87,17 @@ def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Li
     reads put after everything: of 120 deleted tickets 39 were back, their tombstones beside them.
     """
     with psycopg.connect(line.stack.store_url) as store:
-        copy_rows(store, [signal(f"bulk-{number}") for number in range(30_000)])
+        copy_rows(store, [signal(f"bulk-{number}") for number in range(ROWS)])
     line.settle()
     log, before = len(line.stack.log("connect")), written(line)
     line.store(SNAPSHOT, ["cut", json.dumps({"data-collections": ["enrichment.ticket_signals"], "type": "incremental"})])
-    for number in range(0, 30_000, 500):
-        line.write(signal(f"bulk-{number}", 2, sentiment="neutral"))
+    line.write(*(signal(f"bulk-{number}", 2, sentiment="neutral") for number in range(0, ROWS, 1_000)))
     delete_some(line, first=1)
     wait_until(lambda: written(line) > before + 3_000, what="the snapshot being under way")
-    line.stack.kill("connect")
+    with line.unreadable():
+        line.stack.kill("connect")
     assert COMPLETED not in line.stack.log("connect")[log:], "the snapshot was over before the kill"
-    line.write(*(signal(f"bulk-{number}", 3, effort="low") for number in range(2, 30_000, 500)))
+    line.write(*(signal(f"bulk-{number}", 3, effort="low") for number in range(2, ROWS, 1_000)))
     delete_some(line, first=3)
     line.stack.start("connect")
     wait_until(lambda: COMPLETED in line.stack.log("connect")[log:], 180, "the snapshot being completed after the restart")
@@ -104,8 +105,10 @@ def test_an_incremental_snapshot_cut_by_a_kill_overwrites_nothing_newer(line: Li
 
 
 def delete_some(line: Line, first: int) -> None:
-    for number in range(first, 30_000, 500):
-        line.delete(f"bulk-{number}")
+    """Delete 60 tickets, each in its own transaction."""
+    with psycopg.connect(line.stack.store_url, autocommit=True) as store:
+        for number in range(first, ROWS, 1_000):
+            store.execute("delete from enrichment.ticket_signals where ticket_id = %s", [f"bulk-{number}"])
 
 
 @pytest.mark.ci
