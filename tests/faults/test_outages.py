@@ -94,10 +94,10 @@ def test_a_deadlock_is_tried_again(line: Line) -> None:
         rival.execute("set deadlock_timeout = '1h'")
         rival.execute("set lock_timeout = '60s'")
         line.settle()
-        rival.execute(f"lock table {LATEST} in access exclusive mode")
+        rival.execute(f"lock table {LATEST} in share mode")  # it may be read: the worker waits once it has written the history
         line.write(signal("deadlock"))  # a batch of one: halving a larger one would be an attempt more
         wait_until(lambda: line.warehouse(WAITING), what="the worker waiting for the table")
-        rival.execute(f"lock table {HISTORY} in access exclusive mode")
+        rival.execute(f"lock table {HISTORY} in share mode")
     wait_until(lambda: line.warehouse(deadlocks) > before, what="PostgreSQL having counted the deadlock")
     assert_caught_up(line)
 
