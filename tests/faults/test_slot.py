@@ -65,7 +65,7 @@ def test_a_slot_ahead_of_the_stored_offset_is_refused(line: Line, open_transacti
         line.store("checkpoint")  # logs which transactions run: from there the slot may begin
         line.store("select pg_replication_slot_advance('cx_enrichment', pg_current_wal_lsn())")
     assert_refuses(line)
-    assert "bytes of log beyond" in line.stack.part("connect")["last_exit"]
+    wait_until(lambda: "bytes of log beyond" in line.stack.part("connect")["last_exit"], what="the supervisor telling why")
     assert_backfill_closes_the_gap(line)
 
 
