@@ -1,6 +1,7 @@
 """Real parts for the tests: one embedded PostgreSQL per run; each test that asks gets a fresh database of its own."""
 
 import itertools
+import os
 import secrets
 import signal
 import socket
@@ -12,11 +13,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ops import migrate
 from ops.stack import postgres
 
 pytest_plugins = ["tests.stack_fixture"]
+
+# Examples are counted, not timed: a busy machine is no counterexample. HYPOTHESIS_PROFILE=deep runs 5,000 of each.
+_ANY_SPEED = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("fast", max_examples=150, deadline=None, suppress_health_check=_ANY_SPEED)
+settings.register_profile("deep", max_examples=5_000, deadline=None, suppress_health_check=_ANY_SPEED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 _database_number = itertools.count(1)
 

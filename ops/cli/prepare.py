@@ -23,11 +23,11 @@ def prepare(*, replication: int, skip_store: bool, print_sql: bool, print_connec
     CX_STORE_MAPPING names the tables of a store that is not ours: it gets a role, a publication and schema enrichment only.
     """
     from connectors import register
-    from ops import kafka_access, own_store
+    from ops import kafka_access, own_store, prepare_store
     from ops.stack import kafka, roles, topics
 
     if print_sql:
-        click.echo(own_store.sql(own_store.chosen(settings.load())))
+        click.echo(prepare_store.sql(own_store.chosen(settings.load())))
         return
     if print_connect:
         lines = kafka.connect_security(kafka_access.chosen(settings.load().require("kafka_bootstrap")))
@@ -39,7 +39,7 @@ def prepare(*, replication: int, skip_store: bool, print_sql: bool, print_connec
     chosen = settings.load().require("warehouse_url", "bi_password", "kafka_bootstrap", "connect_url")
     if not skip_store:
         chosen.require("store_url", "cdc_password")
-        own_store.prepare(chosen)
+        prepare_store.prepare(chosen)
         click.echo("store: tables, publication cx_enrichment and role cx_capture are there")
     migrate.upgrade(chosen.warehouse_url, migrate.WAREHOUSE_MIGRATIONS)
     roles.ensure_reader(chosen.warehouse_url, chosen.bi_password)
@@ -48,7 +48,7 @@ def prepare(*, replication: int, skip_store: bool, print_sql: bool, print_connec
     try:
         topics.ensure(kafka_access.chosen(chosen), replication=replication)
         click.echo("kafka: topics are there")
-        register.register(chosen.connect_url, own_store.connector(own_store.chosen(chosen)))
+        register.register(chosen.connect_url, prepare_store.connector(own_store.chosen(chosen)))
         register.wait_until_running(chosen.connect_url)
         click.echo("connect: connector runs")
     except (topics.TopicError, register.RegistrationError) as error:

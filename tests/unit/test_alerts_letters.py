@@ -140,7 +140,7 @@ events = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(events, st.lists(st.tuples(st.integers(0, 600), st.integers(1, 200)), max_size=3))
 def test_a_day_of_alerts_loses_none_and_floods_nobody(happenings: list[Any], outages: list[Any]) -> None:
     """Over ten hours with any alerts and any outages: all that is open was told or waits, and no hour has too many letters."""

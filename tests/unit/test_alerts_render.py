@@ -52,7 +52,7 @@ def incident(number: int = 12, **changes: Any) -> Incident:
     return replace(one, incident_id=number, **changes)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.tuples(content, content, content),
     details,
@@ -71,7 +71,6 @@ def test_any_content_keeps_slacks_limits_and_mentions_nobody(words: Any, given_d
         assert not [found for text in texts(payload) for found in LIVE.findall(text)]
 
 
-@settings(deadline=None)
 @given(content)
 def test_every_angle_bracket_in_a_message_is_one_of_our_links(text: str) -> None:
     """After escaping, the only raw angle brackets are those around http links that we made."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import register
-from ops import own_store
+from ops import own_store, prepare_store
 from ops.settings import PROJECT_DIRECTORY, SettingsError
 from stream.core.decode import decode
 from stream.core.own_store import MappingError, parse_mapping, translate
@@ -159,7 +159,7 @@ def test_a_mapping_file_that_is_not_there_is_one_sentence() -> None:
 
 def test_the_connector_captures_only_what_is_mapped() -> None:
     """Tables, columns and keys are theirs, topics are ours; every other key is as shipped."""
-    ours, theirs = register.load_configuration(), own_store.connector(MAPPING)
+    ours, theirs = register.load_configuration(), prepare_store.connector(MAPPING)
 
     assert theirs["table.include.list"] == r"support\.conversation_ai,crm\.customers"
     assert theirs["message.key.columns"] == r"support\.conversation_ai:origin,conv_id;crm\.customers:id"
@@ -169,14 +169,14 @@ def test_the_connector_captures_only_what_is_mapped() -> None:
     assert {name: theirs[name] for name in ours.keys() - changed_keys} == {
         name: ours[name] for name in ours.keys() - changed_keys
     }
-    assert own_store.connector({}) == ours
+    assert prepare_store.connector({}) == ours
 
 
 def test_the_sql_for_the_owner_grants_columns_and_names_no_password() -> None:
     """What is printed can be read by anybody: the password is psql's variable."""
-    text = own_store.sql(MAPPING)
+    text = prepare_store.sql(MAPPING)
 
     assert "password :'cdc_password'" in text
     assert 'grant select ("origin", "conv_id", ' in text
     assert "superuser" not in text
-    assert 'alter table "enrichment"."ticket_signals" replica identity full;' in own_store.sql({})
+    assert 'alter table "enrichment"."ticket_signals" replica identity full;' in prepare_store.sql({})

@@ -33,7 +33,7 @@ def test_a_firing_that_commits_after_its_ok_was_read_opens_nothing(warehouse: Wa
     assert warehouse.status()["open_incidents"] == 0
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events, st.data())
 def test_the_database_agrees_with_the_rules(warehouse: Warehouse, happenings: list[tuple[str, str]], data: st.DataObject) -> None:
     """After any notices and ticks: a cause is open when its last notice fired, all notices have an outcome, ids are kept."""

@@ -235,7 +235,7 @@ event = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.lists(event, min_size=5, max_size=40))
 def test_any_history_is_told_as_it_landed(server: Any, data: st.DataObject, events: list[tuple[Any, ...]]) -> None:
     """Whatever lands in whatever batches, with the relay dying anywhere: nothing missed, nothing invented, order kept."""

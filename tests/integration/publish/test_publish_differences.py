@@ -118,7 +118,7 @@ def test_two_candidates_with_one_key_hold_the_publish(warehouse: Warehouse) -> N
 ROWS = st.dictionaries(st.integers(0, 5), st.tuples(st.sampled_from(["a", None, "it's"]), st.integers(0, 2)), max_size=6)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(published=ROWS, candidates=ROWS, also_touched=st.sets(st.integers(0, 5)))
 def test_any_mart_becomes_its_candidates(
     warehouse: Warehouse, published: dict[int, tuple], candidates: dict[int, tuple], also_touched: set[int]

@@ -20,7 +20,7 @@ TEXTS = st.text(st.sampled_from('\\"\n\r\t\x01\b,{}[]N.nux') | st.characters(cod
 
 
 @given(rows=st.lists(st.tuples(TEXTS | st.none(), st.lists(TEXTS, max_size=3), st.integers(-(2**63), 2**63 - 1)), max_size=5))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_text_is_copied_comes_back_as_it_was(server_connection: psycopg.Connection, rows: list[tuple]) -> None:
     """Quotes, backslashes, control characters, commas, nulls: COPY gives back what went in."""
     server_connection.execute("truncate copied")
