@@ -38,8 +38,14 @@ insert into enrichment.cdc_heartbeat (id, beat_at) values (1, clock_timestamp())
 on conflict (id) do update set beat_at = excluded.beat_at
 """
 REBUILD = """
-insert into landing.ticket_signals ({columns})
-select {columns} from landing.ticket_signal_versions where idempotency_key = %s
+with rebuilt as (
+    insert into landing.ticket_signals ({columns})
+    select {columns} from landing.ticket_signal_versions where idempotency_key = %s
+    returning source_system, ticket_id
+)
+insert into landing.restated_tickets (source_system, ticket_id)
+select source_system, ticket_id from rebuilt
+on conflict (source_system, ticket_id) do update set landed_xid = excluded.landed_xid
 """
 
 

@@ -20,7 +20,7 @@ SERVER_SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "max_slot_wal_keep_size": "4GB",
-    "wal_compression": "on",
+    "wal_compression": "lz4",
     "timezone": "UTC",
     "logging_collector": "off",
 }
@@ -85,8 +85,16 @@ def initialise(server: Server) -> None:
 def command(server: Server) -> list[str]:
     """The server's command line, for a supervisor that runs it in the foreground."""
     settings = {**SERVER_SETTINGS, **dict(server.extra_settings), "unix_socket_directories": "", "port": str(server.port)}
+    if not _accepts(server, "wal_compression", settings["wal_compression"]):
+        settings["wal_compression"] = "on"  # PostgreSQL 14, or one built without lz4
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return [str(programs() / "postgres"), "-D", str(server.data), *options]
+
+
+def _accepts(server: Server, name: str, value: str) -> bool:
+    """Whether this build knows the setting's value; asked without starting it."""
+    asked = [programs() / "postgres", "-D", server.data, "-c", f"{name}={value}", "-C", name]
+    return subprocess.run(asked, check=False, capture_output=True, cwd="/", **run_as()).returncode == 0  # type: ignore[call-overload,no-any-return]
 
 
 def is_ready(server: Server) -> bool:

@@ -78,6 +78,7 @@ grant select (
     canonical_tag, driver, custom_metrics, evidence_url, idempotency_key, version, kafka_offset, landed_at, landed_xid
 ) on landing.ticket_signals, landing.ticket_signal_versions to cx_outbound;
 grant select (source_system, ticket_id, deleted_position, landed_at, landed_xid) on landing.deleted_tickets to cx_outbound;
+grant select on landing.restated_tickets to cx_outbound;
 grant select, insert, update on ops.outbound_relay, ops.crm_tickets, ops.crm_accounts to cx_outbound;
 grant select, insert, update, delete on
     ops.webhook_subscriptions, ops.webhook_positions, ops.webhook_sequences, ops.webhook_tickets, ops.webhook_deliveries

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from connectors.outbound.relay.snapshots import CHANGED, RESTATED, WITHDRAWN, Snapshot, Window
 
 VERSIONS, LATEST, ENDED = "landing.ticket_signal_versions", "landing.ticket_signals", "landing.deleted_tickets"
+RESTATED_TICKETS = "landing.restated_tickets"
+LANDED = (VERSIONS, RESTATED_TICKETS, ENDED)  # every change is a row of one of them
 
 
 def anything_unseen(seen: Snapshot) -> str:
     """The present snapshot, the epoch, and whether landing has a row that `seen` has not seen."""
-    exists = " or ".join(f"exists (select from {table} as row where {seen.unseen('row')})" for table in (VERSIONS, LATEST, ENDED))
+    exists = " or ".join(f"exists (select from {table} as row where {seen.unseen('row')})" for table in LANDED)
     return f"select pg_current_snapshot()::text, (select epoch from ops.outbound_relay), {exists}"
 
 
 def part_bound(window: Window, rows: int) -> str:
     """The transaction at which a part of so many rows per table ends; null when the window has fewer."""
     nth = f"order by row.landed_xid offset {rows - 1} limit 1"
-    bounds = [
-        f"(select row.landed_xid from {table} as row where {window.holds('row')} {nth})" for table in (VERSIONS, LATEST, ENDED)
-    ]
+    bounds = [f"(select row.landed_xid from {table} as row where {window.holds('row')} {nth})" for table in LANDED]
     return f"select least({', '.join(bounds)})::text"
 
 
@@ -49,8 +49,9 @@ restated as (
     select
         {RESTATED}, row.landed_xid, row.kafka_offset, row.landed_at, null::numeric,
         {_listed(columns)}
-    from {LATEST} as row
-    where {window.holds("row")} and not exists (
+    from {RESTATED_TICKETS} as restated
+    inner join {LATEST} as row using (source_system, ticket_id, landed_xid)
+    where {window.holds("restated")} and not exists (
         select from {VERSIONS} as version
         where version.idempotency_key = row.idempotency_key and version.landed_xid = row.landed_xid
     )

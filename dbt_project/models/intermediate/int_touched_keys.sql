@@ -21,13 +21,13 @@ changed_tickets as (
     select
         source_system,
         ticket_id
-    from {{ ref('stg_landing__ticket_signals') }}
+    from {{ ref('stg_landing__ticket_signal_versions') }}
     where {{ landed_in_window() }}
     union
     select
         source_system,
         ticket_id
-    from {{ ref('stg_landing__ticket_signal_versions') }}
+    from {{ ref('stg_landing__restated_tickets') }}
     where {{ landed_in_window() }}
     union
     select

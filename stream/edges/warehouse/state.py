@@ -11,50 +11,45 @@ from stream.core.tickets import TicketState, signal_of, ticket_of
 from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.query import read
 
+TICKETS = """unnest(cast(:source_systems as text[]), cast(:ticket_ids as text[])) as asked (source_system, ticket_id)"""
+PLACED_TICKETS = TICKETS.replace(" as asked (", " with ordinality as asked (").replace("ticket_id)", "ticket_id, place)")
+
+LATEST = text(f"""
+select asked.place - 1, latest.version, ended.deleted_position
+from {PLACED_TICKETS}
+left join landing.ticket_signals as latest
+    on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
+left join landing.deleted_tickets as ended
+    on asked.source_system = ended.source_system and asked.ticket_id = ended.ticket_id
+where latest.version is not null or ended.deleted_position is not null
+""")
+
 ASKED = """unnest(
     cast(:keys as text[]), cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:versions as bigint[])
-) with ordinality as asked (idempotency_key, source_system, ticket_id, version, number)"""
+) with ordinality as asked (idempotency_key, source_system, ticket_id, version, place)"""
 
-# No version stands above a ticket's latest: only a lower one can be known or held, and `limit` keeps the planner from
-# looking first. A key that stands elsewhere under a lower version is what :exact is for; else COPY stumbles on it.
 KNOWN = text(f"""
 select
-    asked.number,
+    asked.place - 1,
     known.content_hash,
     known.source_system,
     known.ticket_id,
     known.version,
     known.source_positions,
-    holder.idempotency_key as held_by,
-    latest.version as latest_version,
-    ended.deleted_position
+    holder.idempotency_key as held_by
 from {ASKED}
-left join landing.ticket_signals as latest
-    on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
+left join landing.ticket_signal_versions as known on asked.idempotency_key = known.idempotency_key
 left join lateral (
-    select standing.*
-    from landing.ticket_signal_versions as standing
-    where standing.idempotency_key = asked.idempotency_key and (:exact or asked.version <= latest.version)
-    limit 1
-) as known on true
-left join lateral (
-    select standing.version, standing.idempotency_key
+    select standing.idempotency_key
     from landing.ticket_signal_versions as standing
     where
         standing.source_system = asked.source_system
         and standing.ticket_id = asked.ticket_id
         and standing.version = asked.version
-        and asked.version <= latest.version
         and standing.idempotency_key <> asked.idempotency_key
     limit 1
 ) as holder on true
-left join landing.deleted_tickets as ended
-    on asked.source_system = ended.source_system and asked.ticket_id = ended.ticket_id
-where
-    known.version is not null
-    or holder.version is not null
-    or latest.version is not null
-    or ended.deleted_position is not null
+where known.version is not null or holder.idempotency_key is not null
 """)
 
 CONTESTED = text(f"""
@@ -70,8 +65,6 @@ where letter.reason = 'conflict' and letter.status = 'open'
 """)
 
 ANY_CONFLICT = text("select exists (select from landing.dead_letters where reason = 'conflict' and status = 'open')")
-
-TICKETS = """unnest(cast(:source_systems as text[]), cast(:ticket_ids as text[])) as asked (source_system, ticket_id)"""
 
 # Two lookups rather than one `or`, which no index answers.
 STANDING = text(f"""
@@ -105,25 +98,35 @@ inner join {TICKETS} using (source_system, ticket_id)
 def read_state(connection: Connection, changes: Sequence[Change], exact: bool) -> TicketState:
     """What is known about these changes' keys and tickets.
 
-    Unless `exact`, a key that stands under another ticket or a lower version goes unnoticed: it cannot be written twice.
+    No version stands above a ticket's latest, so only changes at or below it are looked up. A key that stands under another
+    ticket or a lower version goes unnoticed by that, unless `exact`: it cannot be written twice.
     """
     state = TicketState({}, {}, {}, {}, set())
-    asked = {**_asked(changes), "exact": exact}
-    for number, content_hash, system, ticket_id, version, positions, held_by, latest, ended in read(connection, KNOWN, asked):
-        change = changes[number - 1]
-        signal, ticket = signal_of(change), ticket_of(change)
+    tickets = [ticket_of(change) for change in changes]
+    for place, version, ended in read(connection, LATEST, _arrays(tickets)):
+        ticket = tickets[place]
+        if version is not None:
+            state.latest[ticket] = version
+        if ended is not None:
+            state.ended[ticket] = int(ended)
+    latest = state.latest
+    asked = changes if exact else [one for one in changes if signal_of(one).version <= latest.get(ticket_of(one), 0)]
+    if asked:
+        _read_known(connection, asked, state)
+    if connection.scalar(ANY_CONFLICT):
+        state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED, _asked(changes))}
+    return state
+
+
+def _read_known(connection: Connection, changes: Sequence[Change], state: TicketState) -> None:
+    """Add the versions that stand under these changes' keys, and those that hold their places under another key."""
+    for place, content_hash, system, ticket_id, version, positions, held_by in read(connection, KNOWN, _asked(changes)):
+        signal, ticket = signal_of(changes[place]), ticket_of(changes[place])
         if version is not None:
             key = signal.idempotency_key
             state.known[key] = Candidate(key, content_hash, (system, ticket_id), version, tuple(map(int, positions)))
         if held_by is not None:
             state.taken[ticket, signal.version] = held_by
-        if latest is not None:
-            state.latest[ticket] = latest
-        if ended is not None:
-            state.ended[ticket] = int(ended)
-    if connection.scalar(ANY_CONFLICT):
-        state.contested = {(system, ticket_id) for system, ticket_id in read(connection, CONTESTED, asked)}
-    return state
 
 
 def _asked(changes: Sequence[Change]) -> dict[str, object]:
@@ -167,9 +170,12 @@ def _grow_by_batch(tickets: set[Ticket], keys: set[str], batch: list[Change]) ->
 
 
 def tickets_parameters(tickets: Collection[Ticket]) -> dict[str, str]:
-    """Two parallel arrays for TICKETS."""
-    ordered = sorted(tickets)
+    """Two parallel arrays for TICKETS, in the order in which everybody locks."""
+    return _arrays(sorted(tickets))
+
+
+def _arrays(tickets: Sequence[Ticket]) -> dict[str, str]:
     return {
-        "source_systems": array_literal(system for system, _ in ordered),
-        "ticket_ids": array_literal(ticket_id for _, ticket_id in ordered),
+        "source_systems": array_literal([system for system, _ in tickets]),
+        "ticket_ids": array_literal([ticket_id for _, ticket_id in tickets]),
     }

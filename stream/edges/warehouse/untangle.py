@@ -60,14 +60,22 @@ where
     )
 """)
 
+# Readers find what landed by the versions; a row that may have none of its own is listed for them.
 FIND_LATEST = text(f"""
-insert into landing.ticket_signals as latest ({COLUMNS})
-select distinct on (version.source_system, version.ticket_id) {", ".join(f"version.{column}" for column in SIGNAL_COLUMNS)}
-from landing.ticket_signal_versions as version
-inner join {TICKETS} using (source_system, ticket_id)
-order by version.source_system, version.ticket_id, version.version desc
-on conflict (source_system, ticket_id) do update set {_SET}, landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
-where :always or (latest.idempotency_key, latest.content_hash) <> (excluded.idempotency_key, excluded.content_hash)
+with found as (
+    insert into landing.ticket_signals as latest ({COLUMNS})
+    select distinct on (version.source_system, version.ticket_id) {", ".join(f"version.{column}" for column in SIGNAL_COLUMNS)}
+    from landing.ticket_signal_versions as version
+    inner join {TICKETS} using (source_system, ticket_id)
+    order by version.source_system, version.ticket_id, version.version desc
+    on conflict (source_system, ticket_id) do update set {_SET}, landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
+    where :always or (latest.idempotency_key, latest.content_hash) <> (excluded.idempotency_key, excluded.content_hash)
+    returning source_system, ticket_id
+)
+
+insert into landing.restated_tickets (source_system, ticket_id)
+select source_system, ticket_id from found
+on conflict (source_system, ticket_id) do update set landed_xid = excluded.landed_xid
 """)
 
 
