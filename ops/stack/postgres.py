@@ -18,6 +18,7 @@ SERVER_SETTINGS = {
     "max_wal_senders": "10",
     "max_connections": "100",
     "shared_buffers": "256MB",
+    "min_wal_size": "1GB",
     "max_wal_size": "2GB",
     "max_slot_wal_keep_size": "4GB",
     "wal_compression": "lz4",

@@ -1,9 +1,11 @@
 """The embedded stack: starts whole, restarts what dies, leaves nothing behind."""
 
+from dataclasses import replace
+
 import psycopg
 
 from connectors import register
-from ops.stack import detached, layout, processes
+from ops.stack import detached, layout, postgres, processes
 from tests.conftest import wait_until
 from tests.stack_fixture import RunningStack, running_stack, tmp_directory
 
@@ -65,3 +67,10 @@ def test_a_second_start_keeps_ports_and_passwords() -> None:
 
         assert layout.prepare(directory) == first
         assert (directory / "stack.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_build_without_a_compression_starts_with_the_plain_one(server: postgres.Server) -> None:
+    """PostgreSQL 14, or one built without lz4, would refuse to start: it is asked before."""
+    older = replace(server, extra_settings=(("wal_compression", "a compression of later years"),))
+    assert "wal_compression=on" in postgres.command(older)
+    assert "wal_compression=on" not in postgres.command(server)

@@ -26,7 +26,7 @@ class History:
         self.connection, self.random = connection, random.Random(seed)
         self.keys = iter(range(1, 1_000_000))
         self.actions = [
-            (self.enrich, 10), (self.arrive_late, 3), (self.correct, 3), (self.delete, 2), (self.dead_letter, 1), (self.return_dead_letter, 2),
+            (self.enrich, 10), (self.arrive_late, 3), (self.correct, 3), (self.lose, 3), (self.delete, 2), (self.dead_letter, 1), (self.return_dead_letter, 2),
             (self.edit_mapping, 2), (self.edit_account, 2), (self.hold, 1), (self.release, 1),
         ]  # fmt: skip
 
@@ -62,6 +62,29 @@ class History:
             is_latest = self.newest_version(row[:2]) == row[2]
             self.query("delete from landing.ticket_signal_versions where idempotency_key = %s", row[3])
             self.land(corrected, is_latest=is_latest)
+
+    def lose(self) -> None:
+        """A conflict takes the latest version, and the one below it is found anew."""
+        row = self.one("select source_system, ticket_id, version from landing.ticket_signals where version > 1")
+        if row:
+            self.query(
+                "delete from landing.ticket_signal_versions where (source_system, ticket_id, version) = (%s, %s, %s)", *row
+            )
+            self.query("delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)", *row[:2])
+            columns = ", ".join(self.version(row[:2], 0))
+            self.query(
+                f"insert into landing.ticket_signals ({columns}) select {columns} from landing.ticket_signal_versions"
+                " where (source_system, ticket_id) = (%s, %s) order by version desc limit 1",
+                *row[:2],
+            )
+            # Nothing stands any more: for readers it is gone, as after a delete.
+            listed = "restated_tickets (source_system, ticket_id) values (%s, %s)" if self.newest_version(row[:2]) else (
+                "deleted_tickets (source_system, ticket_id, deleted_position) values (%s, %s, 0)"
+            )  # fmt: skip
+            self.query(
+                f"insert into landing.{listed} on conflict (source_system, ticket_id) do update set landed_xid = pg_current_xact_id()",
+                *row[:2],
+            )
 
     def delete(self) -> None:
         """A delete erases the ticket and leaves a tombstone."""
