@@ -22,7 +22,7 @@ READ = "select coalesce(sum(next_offset - first_offset), 0) from landing.consume
 def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
     """Each size on a stand of its own."""
     for tickets in sizes.growth_tickets:
-        with standing("postgres", "kafka", gigabytes=4 + tickets / 2e5) as stand:
+        with standing("postgres", "kafka", gigabytes=4 + tickets / 1e5) as stand:
             versions = fill_landing(stand, tickets, sizes.growth_versions)
             say(f"{tickets:,} tickets with {versions:,} versions are there")
             values = {"versions": float(versions), **_landing(stand, tickets, sizes.growth_events)}

@@ -7,7 +7,7 @@ from ops.bench.backlog import fill
 from ops.bench.events import TOPIC
 from ops.bench.stand import Stand
 
-PATIENCE_SECONDS = 900.0
+PATIENCE_SECONDS = 2_400.0
 CYCLE_SECONDS = """
 select (select sum(value::float) from jsonb_each_text(stage_seconds))
 from ops.publish_cycles where cycle_id > %s and outcome <> 'error'

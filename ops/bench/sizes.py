@@ -38,7 +38,7 @@ FULL = Sizes(
     backlog_events=500_000, landing_rounds=3,
     latency_rates=(10, 200, 2_000), latency_seconds=60,
     snapshot_tickets=1_000_000, setting_tickets=100_000,
-    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=1_000_000,
+    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=5_000_000,
     starts=3,
     scale_events=300_000, scale_workers=(1, 2, 4),
 )  # fmt: skip
