@@ -72,7 +72,7 @@ class Settings:
     worker_patience_seconds: str = "120"  # a worker that lands nothing for so long while records wait ends itself; at least 20
     failpoint: str = ""  # a place at which worker or outbound kill themselves (or the worker hangs); for fault tests
     consumer_group: str = "cx-signals"
-    publish_every_seconds: str = "2"
+    publish_every_seconds: str = "0.5"
     publish_policy: str = ""  # path of the policy file; empty: expectations/policy.yml
     timezone: str = "UTC"  # the zone whose days the marts count
     quote_in_alerts: str = "false"  # whether an alert may show the evidence quote

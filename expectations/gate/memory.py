@@ -95,6 +95,12 @@ def known_checks(connection: Connection) -> dict[str, Known]:
     return {f"{suite}:{name}": Known(*rest) for suite, name, *rest in rows}
 
 
+def suites_to_be_told(connection: Connection, results: Sequence[CheckResult], now: datetime, repeat: timedelta) -> set[str]:
+    """The suites of which `write_results` would put a firing alert into the outbox."""
+    remembered = remember(results, known_checks(connection), now, repeat, {})
+    return {item.result.check.suite for item in remembered if item.alert and item.alert.state == "firing"}
+
+
 def write_results(
     connection: Connection,
     results: Sequence[CheckResult],

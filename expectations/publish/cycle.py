@@ -127,13 +127,14 @@ class Cycle:
             return attempt.conclude("error", reason, [CheckResult(CAN_RUN, "error", 1, reason)], self._document)
 
     def _document(self, results: Sequence[CheckResult], now: datetime) -> dict[str, str]:
-        """Data Docs when a check fails, and now and then."""
+        """Data Docs for the alerts that will name them, and now and then: publishing waits for the pages."""
         suites = {result.check.suite for result in results if result.check.suite != "cycle"}
-        failed = {result.check.suite for result in results if result.outcome != "passed"} & suites
+        repeat = timedelta(seconds=self._timing.repeat_alert_seconds)
+        told = memory.suites_to_be_told(self._connection, results, now, repeat) & suites
         self._undocumented += 1
-        if failed or self._undocumented >= self._timing.docs_every_cycles:
+        if told or self._undocumented >= self._timing.docs_every_cycles:
             self._undocumented = 0
-            return self._gate.document(sorted(failed or suites), f"{now:%Y%m%dT%H%M%S.%fZ}")
+            return self._gate.document(sorted(told or suites), f"{now:%Y%m%dT%H%M%S.%fZ}")
         return {}
 
 

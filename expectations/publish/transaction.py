@@ -153,7 +153,7 @@ select
 from ({newest}) as newest
 returning id, watermark
 """
-LANDING = ("ticket_signals", "ticket_signal_versions", "deleted_tickets", "tag_taxonomy", "accounts")
+LANDING = ("ticket_signal_versions", "restated_tickets", "deleted_tickets", "tag_taxonomy", "accounts")  # all that changes marts
 
 
 def register(

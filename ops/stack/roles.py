@@ -60,6 +60,7 @@ grant usage on schema ops, landing, marts to cx_notifier;
 grant select on landing.consumed_records, marts.publications to cx_notifier;
 grant select (source_system, ticket_id, version, landed_at, landed_xid, store_committed_at, captured_at)
     on landing.ticket_signals, landing.ticket_signal_versions to cx_notifier;
+grant select on landing.restated_tickets to cx_notifier;
 grant select (source_system, ticket_id, deleted_at, landed_at, landed_xid) on landing.deleted_tickets to cx_notifier;
 grant select (dead_letter_id, table_name, reason, status, times_seen, first_seen_at, last_seen_at, status_at)
     on landing.dead_letters to cx_notifier;

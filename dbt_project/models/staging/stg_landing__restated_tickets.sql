@@ -2,5 +2,6 @@
 select
     source_system,
     ticket_id,
+    landed_at,
     landed_xid
 from {{ source('landing', 'restated_tickets') }}

@@ -12,6 +12,7 @@ RESTATED = """
 create table landing.restated_tickets (
     source_system text not null,
     ticket_id text not null,
+    landed_at timestamptz not null default clock_timestamp(),
     landed_xid xid8 not null default pg_current_xact_id(),
     primary key (source_system, ticket_id)
 );
@@ -20,7 +21,7 @@ comment on table landing.restated_tickets is
     'One row per ticket whose latest row was once found anew without a version that landed with it: when that was last.';
 
 insert into landing.restated_tickets
-select latest.source_system, latest.ticket_id, latest.landed_xid
+select latest.source_system, latest.ticket_id, latest.landed_at, latest.landed_xid
 from landing.ticket_signals as latest
 left join landing.ticket_signal_versions as version
     on latest.idempotency_key = version.idempotency_key and latest.landed_xid = version.landed_xid

@@ -75,7 +75,7 @@ with found as (
 
 insert into landing.restated_tickets (source_system, ticket_id)
 select source_system, ticket_id from found
-on conflict (source_system, ticket_id) do update set landed_xid = excluded.landed_xid
+on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 """)
 
 

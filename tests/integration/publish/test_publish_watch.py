@@ -160,7 +160,10 @@ def test_news_are_found_whatever_the_order_of_commits(warehouse: Warehouse) -> N
 
 
 def test_gate_alerts_open_once_and_close_once(warehouse: Warehouse) -> None:
-    """Two held cycles and a good one: one firing with the page of Data Docs, then one ok; each held cycle is in the register."""
+    """Two held cycles and a good one: one firing with its page of Data Docs, then one ok; each held cycle is in the register.
+
+    The page is made for the alert that names it: a warning that lasts would else slow down every publish.
+    """
     from tests.integration.publish.conftest import a_result
 
     warehouse.land(1, 3)
@@ -175,5 +178,6 @@ def test_gate_alerts_open_once_and_close_once(warehouse: Warehouse) -> None:
         " where fingerprint = 'gate:landing:is_right' order by alert_id"
     )
     assert alerts == [("firing", "critical", "team", "file:///docs/landing"), ("ok", "critical", "team", None)]
+    assert warehouse.gate.documented == ["landing"]
     assert warehouse.execute("select outcome from ops.publish_cycles order by cycle_id") == [("held",), ("held",), ("published",)]
     assert warehouse.execute("select count(*) from ops.held_hours") in ([(1,)], [(2,)])
