@@ -14,6 +14,7 @@ class Sizes:
     latency_seconds: float  # for each rate
     snapshot_tickets: int
     setting_tickets: int  # for each setting that is varied
+    setting_rounds: int  # of all settings in turn
     growth_tickets: tuple[int, ...]
     growth_events: int  # landed at each size
     growth_versions: int  # of every tenth ticket; the others have one
@@ -24,7 +25,7 @@ class Sizes:
 
     def times(self, part: float) -> "Sizes":
         """Only this part of the events, tickets and seconds; rates, workers and versions stay."""
-        kept = ("landing_rounds", "latency_rates", "growth_versions", "scale_workers", "starts")
+        kept = ("landing_rounds", "setting_rounds", "latency_rates", "growth_versions", "scale_workers", "starts")
         return replace(self, **{name: _part(value, part) for name, value in vars(self).items() if name not in kept})
 
 
@@ -37,7 +38,7 @@ def _part(value: Any, part: float) -> Any:
 FULL = Sizes(
     backlog_events=500_000, landing_rounds=3,
     latency_rates=(10, 200, 2_000), latency_seconds=60,
-    snapshot_tickets=1_000_000, setting_tickets=100_000,
+    snapshot_tickets=1_000_000, setting_tickets=100_000, setting_rounds=3,
     growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=5_000_000,
     starts=3,
     scale_events=300_000, scale_workers=(1, 2, 4),
@@ -45,7 +46,7 @@ FULL = Sizes(
 QUICK = Sizes(
     backlog_events=60_000, landing_rounds=1,
     latency_rates=(10, 200), latency_seconds=8,
-    snapshot_tickets=40_000, setting_tickets=15_000,
+    snapshot_tickets=40_000, setting_tickets=15_000, setting_rounds=1,
     growth_tickets=(20_000, 60_000), growth_events=20_000, growth_versions=10, publish_up_to=60_000,
     starts=1,
     scale_events=40_000, scale_workers=(1, 2),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import httpx
 
@@ -16,6 +17,7 @@ from ops.stack import topics
 from stream.kafka import KafkaAccess
 
 NAME = "tuning"
+WARM_UPS = 3  # snapshots until the JVM has compiled what it needs
 VARIANTS = {
     "as shipped": {},
     "max.batch.size 2048, max.queue.size 8192 (defaults)": {"max.batch.size": "2048", "max.queue.size": "8192"},
@@ -30,15 +32,19 @@ VARIANTS = {
 
 
 def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
-    """Each variant after the other, on one warm Kafka Connect; the first run of all only warms it."""
+    """All variants in turn, several rounds of it on one warm Kafka Connect; what is told are the rounds' medians."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
     with standing("postgres", "kafka", gigabytes=6) as stand:
         fill(stand, sizes.setting_tickets)
         stand.start("connect", settle=False)
-        _snapshot(stand, "warmup", {}, sizes.setting_tickets)
-        for number, (name, changed) in enumerate(VARIANTS.items()):
-            values = _snapshot(stand, f"variant{number}", changed, sizes.setting_tickets)
-            yield from figures(NAME, name, values)
-            say(f"{name}: {values['tickets/s']:,.0f} tickets/s")
+        for number in range(WARM_UPS):
+            _snapshot(stand, f"warmup{number}", {}, sizes.setting_tickets)
+        for turn in range(sizes.setting_rounds):
+            for number, (name, changed) in enumerate(VARIANTS.items()):
+                found[name].append(_snapshot(stand, f"variant{number}round{turn}", changed, sizes.setting_tickets))
+            say(f"round {turn + 1} of {sizes.setting_rounds}")
+    for name, rounds in found.items():
+        yield from figures(NAME, name, {what: median(one[what] for one in rounds) for what in rounds[0]})
 
 
 def _snapshot(stand: Stand, prefix: str, changed: dict[str, str], tickets: int) -> dict[str, float]:
