@@ -1,4 +1,4 @@
-"""What the warehouse knows about a batch: read in one query for the common case, by closure for tangled tickets."""
+"""What the warehouse knows about a batch: first of its tickets, then of keys that may be known; by closure for tangled tickets."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,12 +11,12 @@ from stream.core.tickets import TicketState, signal_of, ticket_of
 from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.query import read
 
-TICKETS = """unnest(cast(:source_systems as text[]), cast(:ticket_ids as text[])) as asked (source_system, ticket_id)"""
-PLACED_TICKETS = TICKETS.replace(" as asked (", " with ordinality as asked (").replace("ticket_id)", "ticket_id, place)")
+_TICKETS = "unnest(cast(:source_systems as text[]), cast(:ticket_ids as text[]))"
+TICKETS = f"{_TICKETS} as asked (source_system, ticket_id)"
 
 LATEST = text(f"""
 select asked.place - 1, latest.version, ended.deleted_position
-from {PLACED_TICKETS}
+from {_TICKETS} with ordinality as asked (source_system, ticket_id, place)
 left join landing.ticket_signals as latest
     on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
 left join landing.deleted_tickets as ended
