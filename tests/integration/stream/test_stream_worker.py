@@ -7,8 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.context import ForkProcess as Process
+from functools import partial
 
 import httpx
 import psycopg
@@ -16,8 +15,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.stack.parts import bring_schemas_up_to_date
-from stream.kafka import KafkaAccess
-from stream.worker import WorkerSettings, run
 from tests.conftest import free_port, wait_until
 from tests.faults import topics
 from tests.stack_fixture import RunningStack, running_stack, tmp_directory
@@ -170,20 +167,6 @@ def test_a_flood_ends_the_worker_with_an_exit_code(clean: RunningStack) -> None:
         wait_until(lambda: sum(committed(clean).values()) == sum(before.values()) + 120, what="the flood let through")
 
 
-@contextmanager
-def forked(stack: RunningStack, group: str, instance: str) -> Iterator[Process]:
-    """A worker forked from this process: it reads within a moment, where `cx worker` loads its libraries for seconds first."""
-    addresses, directory = (KafkaAccess(stack.kafka_bootstrap), stack.warehouse_url), str(stack.run_directory)
-    settings = WorkerSettings(*addresses, group, topics.CAPTURED, directory, instance=instance, let_through=True)
-    process = get_context("fork").Process(target=run, args=[settings])
-    process.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
-
-
 def test_a_named_worker_that_is_killed_gets_its_partitions_back_at_once(clean: RunningStack) -> None:
     """Killed and started again under its name, within its session, a worker reads on and the others never notice."""
     group = "named"  # a new group: it reads everything that the other tests wrote
@@ -195,17 +178,18 @@ def test_a_named_worker_that_is_killed_gets_its_partitions_back_at_once(clean: R
         with psycopg.connect(clean.warehouse_url) as connection:
             return connection.execute(last, [tickets]).fetchone() == (len(several),)
 
+    named = partial(worker, clean, "--let-through", "--instance", CX_CONSUMER_GROUP=group)
     members: set[int] = set()
     before, after = records(7000, 24), records(8000, 24)
     write(clean, *before)
-    with forked(clean, group, "one"), forked(clean, group, "two") as second:
+    with named("one"), named("two") as (second, _):
         wait_until(lambda: landed(clean)[0] > 0, what="a coordinator of the group")
         wait_until(lambda: are_landed(before) and topics.members(clean.kafka_bootstrap, group) == {"one", "two"}, 120, "sharing")
         second.kill()
-        second.join()
+        second.wait()
         killed, members = time.monotonic(), set()
         write(clean, *after)
-        with forked(clean, group, "two"):
+        with named("two"):
             wait_until(lambda: are_landed(after), what="the killed worker's partitions being read on")
             print(f"two: read on {time.monotonic() - killed:.1f} s after the kill")  # noqa: T201 - shown by pytest -s
 
