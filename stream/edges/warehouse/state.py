@@ -1,4 +1,4 @@
-"""What the warehouse knows about a batch: first of its tickets, then of keys that may be known; by closure for tangled tickets."""
+"""What the warehouse knows about a batch: of its tickets first, then of keys that may be known; by closure for the tangled."""
 
 from collections.abc import Collection, Sequence
 
