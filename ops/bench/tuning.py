@@ -17,6 +17,7 @@ from ops.stack import topics
 from stream.kafka import KafkaAccess
 
 NAME = "tuning"
+FREED = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s and not active"
 WARM_UPS = 3  # snapshots until the JVM has compiled what it needs
 VARIANTS = {
     "as shipped": {},
@@ -58,6 +59,8 @@ def _snapshot(stand: Stand, prefix: str, changed: dict[str, str], tickets: int) 
     seconds, cpu = time.perf_counter() - began, sum(meter.read().values())
     stored = _bytes(stand, prefix)
     httpx.delete(f"{stand.stack.connect_url}/connectors/{prefix}", timeout=30).raise_for_status()
+    with stand.store() as store:
+        stand.wait_until(lambda: store.execute(FREED, [prefix]).rowcount == 1, 60, "the slot being free")
     return {"tickets/s": tickets / seconds, "CPU s per million": cpu / tickets * 1e6, "bytes per ticket": stored / tickets}
 
 
