@@ -64,7 +64,7 @@ def test_landing_reads_no_table_whole(warehouse_url: str, query: Query) -> None:
 
 
 def test_a_newer_version_is_written_in_place(warehouse_url: str, query: Query) -> None:
-    """The latest row changes within its page, and no index with it: half of what an update would cost PostgreSQL.
+    """The latest row changes within its page, and no index with it: a fifth of what an update costs PostgreSQL is saved.
 
     Guards: pages half full, and no index on a column that each update changes. Seen with either one back: next to none in place.
     """
