@@ -8,7 +8,7 @@
 {% macro open_cycle_window() -%}
     {%- if execute -%}
         {%- set window = cycle_window() -%}
-        {%- set touched = in_build('int_touched_keys', schema='intermediate') -%}
+        {%- set touched = [in_build('int_touched_keys', schema='intermediate'), in_build('touched_minutes')] | select | selectattr('is_table') -%}
         {%- set settings = 'timezone=' ~ var('timezone') ~ ' restate_history=' ~ var('restate_history') -%}
         do $window$ begin
             if to_regclass('{{ window }}') is null then
@@ -34,9 +34,9 @@
             if (select from_snapshot::text <> coalesce(opened_from, '') from {{ window }}) then
                 update {{ window }}
                 set opened_from = from_snapshot::text, window_number = window_number + 1, opened_at = clock_timestamp();
-                {%- if touched %}
-                truncate {{ touched }};
-                {%- endif %}
+                {%- for keys in touched %}
+                truncate {{ keys }};
+                {%- endfor %}
             end if;
             update {{ window }} set to_snapshot = pg_current_snapshot();
             {%- endif %}
@@ -118,6 +118,15 @@
         'select from_snapshot::text, to_snapshot::text from ' ~ publications ~ ' order by id desc limit 1'
     ).rows if execute else [] -%}
     {{ return(landed_between(rows[0][0], rows[0][1]) if rows | length else 'false') }}
+{%- endmacro %}
+
+
+{#- SQL condition: landed_minute is one that touched_minutes lists. Literals, because few minutes may hold many versions. -#}
+{% macro landed_in_touched_minute() -%}
+    {%- set minutes = run_query(
+        "select coalesce(array_agg(landed_minute), '{}')::text from " ~ ref('touched_minutes')
+    ).rows[0][0] if execute else '{}' -%}
+    {{ return('landed_minute = any(' ~ text_literal(minutes) ~ '::timestamptz[])') }}
 {%- endmacro %}
 
 

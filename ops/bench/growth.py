@@ -1,5 +1,6 @@
 """Growth: what landing, publishing and reconciling cost when the warehouse already holds many tickets."""
 
+import statistics
 from collections.abc import Iterator
 
 from ops.bench import cost
@@ -46,12 +47,17 @@ def _landing(stand: Stand, tickets: int, events: int) -> dict[str, float]:
 
 
 def _publishing(stand: Stand, tickets: int) -> dict[str, float]:
-    """The first build, and cycles with a thousand changes each."""
+    """The first build, the cycle after it (now the minute that all of it landed in has been published), and further cycles."""
     first = first_build(stand)
-    cycles = sorted(cycle(stand, tickets, CHANGES, number) for number in range(CYCLES))
+    second, *others = (cycle(stand, tickets, CHANGES, number) for number in range(1 + CYCLES))
     memory = cost.resident_megabytes(stand.pids("publisher")["publisher"])
     stand.stop("publisher", "worker")
-    return {"first build s": first, f"cycle of {CHANGES:,} changes s": cycles[len(cycles) // 2], "publisher MB": memory}
+    return {
+        "first build s": first,
+        "cycle after it s": second,
+        f"cycle of {CHANGES:,} changes s": statistics.median(others),
+        "publisher MB": memory,
+    }
 
 
 def _reconciling(stand: Stand, tickets: int) -> dict[str, float]:

@@ -2,11 +2,9 @@
 -- Accumulates until the window is published, because a key that was left can be read only before fct_ticket_signals is rebuilt.
 -- Reads the marts that later models rebuild, so by name and without ref.
 {%- set before = in_build('fct_ticket_signals') %}
-{%- set versions_before = in_build('fct_ticket_signal_versions') %}
 {%- set days_before = in_build('fct_driver_sentiment_daily') %}
 {%- set accounts_before = in_build('dim_accounts') %}
 {%- set published = if_exists(source('published', 'fct_ticket_signals')) %}
-{%- set publications = if_exists(source('published', 'publications')) %}
 {%- set held_tickets = if_exists(source('ops', 'held_tickets')) %}
 {%- set everything = window_is_open_wide() %}
 {{ config(materialized='incremental', incremental_strategy='append') }}
@@ -67,8 +65,7 @@ keys as (
         ticket_id,
         null::date as signal_date,
         null::text as driver,
-        null::text as account_id,
-        null::timestamptz as landed_minute
+        null::text as account_id
     from changed_tickets
     {%- for state in [before, published] if state %}
     union
@@ -77,55 +74,22 @@ keys as (
         state.ticket_id,
         state.signal_date,
         state.driver,
-        state.account_id,
-        null as landed_minute
+        state.account_id
     from changed_tickets
     inner join {{ state }} as state
         on
             changed_tickets.source_system = state.source_system
             and changed_tickets.ticket_id = state.ticket_id
     {%- endfor %}
-    {%- if versions_before %}
-    union
-    select
-        versions.source_system,
-        versions.ticket_id,
-        null as signal_date,
-        null as driver,
-        null as account_id,
-        versions.landed_minute
-    from changed_tickets
-    inner join {{ versions_before }} as versions
-        on
-            changed_tickets.source_system = versions.source_system
-            and changed_tickets.ticket_id = versions.ticket_id
-    {%- endif %}
     union
     select
         null as source_system,
         null as ticket_id,
         null as signal_date,
         null as driver,
-        account_id,
-        null as landed_minute
+        account_id
     from {{ ref('stg_landing__accounts') }}
     where {{ landed_in_window() }}
-    {%- if publications %}
-    union
-    select
-        null as source_system,
-        null as ticket_id,
-        null as signal_date,
-        null as driver,
-        null as account_id,
-        date_trunc('minute', landed_at) as landed_minute
-    from {{ ref('stg_landing__ticket_signal_versions') }}
-    where
-        {{ landed_in_last_publication(publications) }}
-        {%- if is_incremental() %}
-        and not exists (select from {{ this }})
-        {%- endif %}
-    {%- endif %}
     {%- if everything and days_before %}
     union
     select
@@ -133,8 +97,7 @@ keys as (
         null as ticket_id,
         signal_date,
         driver,
-        null as account_id,
-        null as landed_minute
+        null as account_id
     from {{ days_before }}
     {%- endif %}
     {%- if everything and accounts_before %}
@@ -144,14 +107,25 @@ keys as (
         null as ticket_id,
         null as signal_date,
         null as driver,
-        account_id,
-        null as landed_minute
+        account_id
     from {{ accounts_before }}
     {%- endif %}
 )
 
-select * from keys
+select
+    source_system,
+    ticket_id,
+    signal_date,
+    driver,
+    account_id
+from keys
 {%- if is_incremental() %}
 except
-select * from {{ this }}
+select
+    source_system,
+    ticket_id,
+    signal_date,
+    driver,
+    account_id
+from {{ this }}
 {%- endif %}

@@ -2,10 +2,10 @@
 -- depends_on: {{ ref('touched_minutes') }}
 {%- set publications = if_exists(source('published', 'publications')) %}
 with versions as (
-    select versions.*
-    from {{ ref('fct_ticket_signal_versions') }} as versions
-    {%- if is_incremental() %}
-    where versions.landed_minute in (select touched.landed_minute from {{ ref('touched_minutes') }} as touched)
+    select *
+    from {{ ref('fct_ticket_signal_versions') }}
+    {%- if is_incremental() and not window_is_open_wide() %}
+    where {{ landed_in_touched_minute() }}
     {%- endif %}
 ),
 

@@ -1,4 +1,5 @@
 -- Grain: one row per version of a living ticket, with the time during which it was the newest one known.
+-- depends_on: {{ ref('touched_minutes') }}, which reads this table before it is rebuilt
 {%- set held_tickets = if_exists(source('ops', 'held_tickets')) %}
 {%- set published = if_exists(source('published', 'fct_ticket_signal_versions')) %}
 {{ config(indexes=[{'columns': ['landed_minute']}]) }}
