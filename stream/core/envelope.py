@@ -1,11 +1,10 @@
 """The envelope Debezium writes around a row, one typed decoder per captured table."""
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from stream.core.contract.rows import Account, TagMapping, TicketSignal
+from stream.core.positions import Lsn
 
 SENTINEL = "__cx_unavailable_value_5e1f0c"  # unavailable.value.placeholder in the connector's configuration
 HEARTBEAT_PREFIX = "__debezium-heartbeat"
@@ -13,14 +12,13 @@ READ, CREATE, UPDATE, DELETE, TRUNCATE, MESSAGE = "r", "c", "u", "d", "t", "m"
 CHANGES = (READ, CREATE, UPDATE)
 
 _NOTHING = Raw(b"null")
-_Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Source(Struct, gc=False):
     """Where and when the store made the change."""
 
     sequence: str | None = None
-    lsn: _Number | None = None
+    lsn: Lsn | None = None
     ts_ms: int | None = None
     ts_us: int | None = None
 

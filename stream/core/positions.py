@@ -5,9 +5,14 @@ it, and would then seem older than the read. `source.sequence` (`["<last commit>
 the commit before the record's transaction, and its place since. Together they make one position of 128 bits.
 """
 
-import msgspec
+from typing import Annotated
 
-_SEQUENCE = msgspec.json.Decoder(tuple[str | None, str | None])
+import msgspec
+from msgspec import Meta
+
+Lsn = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+_SEQUENCE = msgspec.json.Decoder(tuple[Lsn | None, Lsn | None], strict=False)  # Debezium writes the numbers as strings
 _LSN_BITS = 64
 
 
@@ -18,8 +23,8 @@ def source_position(sequence: str | None, lsn: int | None) -> int | None:
     stand where the snapshot was taken.
     """
     committed, this = _numbers(sequence) if sequence else (None, None)
-    this = lsn if this is None else this
-    if this is None or not 0 < this < 1 << _LSN_BITS:
+    this = this or lsn
+    if not this:
         return None
     return (this if committed is None else committed) << _LSN_BITS | this
 
@@ -37,12 +42,6 @@ def reached(lsn: int) -> int:
 
 def _numbers(sequence: str) -> tuple[int | None, int | None]:
     try:
-        committed, this = _SEQUENCE.decode(sequence)
-    except msgspec.DecodeError:
+        return _SEQUENCE.decode(sequence)
+    except msgspec.MsgspecError:
         return None, None
-    return _number(committed), _number(this)
-
-
-def _number(digits: str | None) -> int | None:
-    """An LSN as Debezium writes it: decimal, below 2^64."""
-    return int(digits) if digits and len(digits) < 20 and digits.isascii() and digits.isdigit() else None
