@@ -48,7 +48,7 @@ class Validator:
                 kwargs={
                     "pool_pre_ping": True,
                     "pool_size": 1,
-                    "connect_args": {"application_name": "cx publish: gate", "options": "-c jit=off"},
+                    "connect_args": {"application_name": "cx publish: gate", "options": "-c jit=off -c work_mem=64MB"},
                 },
             )
         return self._context
