@@ -10,10 +10,16 @@ with versions as (
 ),
 
 -- Versions of one transaction are published together: by the first publication that saw it.
+-- They travel as arrays, because a join back to them would be planned by how many versions a minute used to have.
 transactions as (
     select
         landed_transaction,
-        min(landed_at) as first_landed_at
+        min(landed_at) as first_landed_at,
+        array_agg(landed_minute) as landed_minutes,
+        array_agg(occurred_at) as occurred_ats,
+        array_agg(coalesce(store_committed_at, updated_at)) as stored_ats,
+        array_agg(captured_at) as captured_ats,
+        array_agg(landed_at) as landed_ats
     from versions
     group by landed_transaction
 ),
@@ -21,10 +27,10 @@ transactions as (
 published as (
     {%- if publications %}
     select
-        transactions.landed_transaction,
+        transactions.*,
         first_publication.published_at
     from transactions
-    cross join
+    left join
         lateral (
             select publications.at as published_at
             from {{ publications }} as publications
@@ -34,9 +40,10 @@ published as (
             order by publications.at
             limit 1
         ) as first_publication
+        on true
     {%- else %}
     select
-        transactions.landed_transaction,
+        transactions.*,
         null::timestamptz as published_at
     from transactions
     {%- endif %}
@@ -44,15 +51,13 @@ published as (
 
 moments as (
     select
-        versions.landed_minute,
-        versions.occurred_at,
-        coalesce(versions.store_committed_at, versions.updated_at) as stored_at,
-        versions.captured_at,
-        versions.landed_at,
+        moment.*,
         published.published_at
-    from versions
-    left join published
-        on versions.landed_transaction = published.landed_transaction
+    from published
+    cross join
+        unnest(
+            published.landed_minutes, published.occurred_ats, published.stored_ats, published.captured_ats, published.landed_ats
+        ) as moment (landed_minute, occurred_at, stored_at, captured_at, landed_at)
 ),
 
 hops as (
