@@ -8,9 +8,10 @@ import msgspec
 
 Row = Sequence[Any]  # texts, numbers, times and nulls
 
-# JSON is CSV to COPY once its quote and escape are named, as long as no control character was escaped (`\n`).
+# JSON is CSV to COPY once its quote and escape are named and control characters stand as themselves.
 COPY_OPTIONS = r"""(format csv, null 'null', quote '"', escape '\')"""
 _ESCAPED_CONTROL = re.compile(rb"\\[bfnrtu]")
+_CONTROLS = {rb"\n": b"\n", rb"\r": b"\r", rb"\t": b"\t", rb"\b": b"\b", rb"\f": b"\f"}  # as JSON writes them; others as \u00..
 _NEWLINE = ord("\n")
 _encode_into = msgspec.json.Encoder(decimal_format="string").encode_into
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
@@ -33,7 +34,12 @@ def numbers_literal(values: Iterable[int]) -> str:
 def copy_lines(rows: Sequence[Row]) -> bytes:
     """Rows as COPY takes them with COPY_OPTIONS."""
     lines = _json_lines(rows)
-    return b"".join(map(_copy_line, rows)) if _ESCAPED_CONTROL.search(lines) else lines
+    if not _ESCAPED_CONTROL.search(lines):
+        return lines
+    lines = lines.replace(rb"\\", b"\0")  # an escaped backslash is no escape; JSON holds no NUL of its own
+    for escaped, control in _CONTROLS.items():
+        lines = lines.replace(escaped, control)
+    return b"".join(map(_copy_line, rows)) if rb"\u" in lines else lines.replace(b"\0", rb"\\")
 
 
 def _json_lines(rows: Iterable[Row]) -> bytes:
@@ -48,6 +54,6 @@ def _json_lines(rows: Iterable[Row]) -> bytes:
 
 
 def _copy_line(row: Row) -> bytes:
-    """One row, a control character as itself between the quotes."""
+    """One row, written without JSON: for batches with a control character that has no short name."""
     values = ["null" if value is None else f'"{str(value).translate(_ESCAPES)}"' for value in row]
     return (",".join(values) + "\n").encode()

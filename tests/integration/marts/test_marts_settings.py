@@ -1,4 +1,4 @@
-"""What an engineer sets, and what the marts then say: the sample landing, another zone, the hops of the pipeline."""
+"""What an engineer sets, and what the marts then say: the sample landing, another zone, the hops and minutes of the pipeline."""
 
 import subprocess
 import sys
@@ -50,3 +50,17 @@ def test_hops_are_the_differences_between_their_moments(warehouse: Warehouse) ->
 
     hops = dict(warehouse.rows("select hop, p95_seconds::float from build.fct_pipeline_latency where hop <> 'occurred_to_store'"))
     assert hops == {"store_to_kafka": 2, "kafka_to_landing": 1, "landing_to_published": 5, "store_to_published": 8}
+
+
+def test_a_minute_is_counted_again_only_when_something_in_it_differs(warehouse: Warehouse) -> None:
+    """A ticket's next version brings its own minute, not those of its older versions: they may hold a million others."""
+    history = History(warehouse.connection, seed=1)
+    for version, landed_at in enumerate(("2026-11-02 10:00:30+00", "2026-11-02 11:30:00+00"), start=1):
+        with warehouse.connection.transaction():
+            history.land(history.version(("zendesk", "T1"), version) | {"landed_at": landed_at}, is_latest=True)
+        for _ in range(2):  # the second publishes that the first was published
+            warehouse.build()
+            warehouse.publish()
+            touched = warehouse.rows("select to_char(landed_minute at time zone 'UTC', 'HH24:MI') from build.touched_minutes")
+
+            assert touched == [({1: "10:00", 2: "11:30"}[version],)]
