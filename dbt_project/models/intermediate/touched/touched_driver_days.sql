@@ -1,4 +1,7 @@
 -- Grain: one row per day, driver and source system that a changed ticket left or joined.
+-- A table, analyzed: how few days it holds decides whether their tickets are looked up or all tickets are read.
+{{ config(materialized='incremental', incremental_strategy='replace', post_hook='analyze {{ this }}') }}
+
 select
     signal_date,
     driver,
