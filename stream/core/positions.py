@@ -23,7 +23,7 @@ def source_position(sequence: str | None, lsn: int | None) -> int | None:
     stand where the snapshot was taken.
     """
     committed, this = _numbers(sequence) if sequence else (None, None)
-    this = this or lsn
+    this = lsn if this is None else this
     if not this:
         return None
     return (this if committed is None else committed) << _LSN_BITS | this

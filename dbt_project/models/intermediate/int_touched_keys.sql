@@ -7,6 +7,7 @@
 {%- set published = if_exists(source('published', 'fct_ticket_signals')) %}
 {%- set held_tickets = if_exists(source('ops', 'held_tickets')) %}
 {%- set everything = window_is_open_wide() %}
+{%- set columns = 'source_system, ticket_id, signal_date, driver, account_id' %}
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with changed_tags as ( -- noqa: ST03
@@ -112,20 +113,10 @@ keys as (
     {%- endif %}
 )
 
-select
-    source_system,
-    ticket_id,
-    signal_date,
-    driver,
-    account_id
+select {{ columns }}
 from keys
 {%- if is_incremental() %}
 except
-select
-    source_system,
-    ticket_id,
-    signal_date,
-    driver,
-    account_id
+select {{ columns }}
 from {{ this }}
 {%- endif %}
