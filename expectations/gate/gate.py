@@ -10,7 +10,7 @@ from psycopg import Connection
 from expectations import policy as policies
 from expectations.gate import docs, memory, quarantine, suites
 from expectations.gate.quarantine import Hold, Ticket
-from expectations.gate.run import check_suite
+from expectations.gate.run import check_suite, gathered
 from expectations.gate.validate import Validator
 from expectations.gate.verdict import CheckResult
 from expectations.policy import Policy
@@ -62,10 +62,11 @@ class Gate:
         """
         policy = self.policy()
         suite = suites.load(self._files.suites / f"{suite_name}.json", placeholders(policy, window, marts))
-        checked = check_suite(connection, self._validator, suite, policy.quarantine.checks)
+        with gathered(connection, suite) as suite:
+            checked = check_suite(connection, self._validator, suite, policy.quarantine.checks)
+            may_hold = any(quarantine.may_hold(result, policy.quarantine) for result in checked.results)
+            batch = memory.batch_tickets(connection, suite.batch) if may_hold else []
         held = memory.held_tickets(connection)
-        may_hold = any(quarantine.may_hold(result, policy.quarantine) for result in checked.results)
-        batch = memory.batch_tickets(connection, suite.batch) if may_hold else []
         holding = quarantine.hold(checked.results, batch, policy.quarantine)
         if suite_name == "landing":
             back = quarantine.released_from_landing(held, holding.holds) + quarantine.due_for_retry(held, now, policy.quarantine)

@@ -1,6 +1,7 @@
 """Runs one suite against the warehouse and answers with results that carry their failing rows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -28,6 +29,28 @@ class Checked:
     batch_rows: int
 
 
+@contextmanager
+def gathered(connection: Connection, suite: Suite) -> Iterator[Suite]:
+    """The suite over a copy of its batch, so that the batch is put together once and not by every check.
+
+    The copy is a table, unlogged and gone afterwards: Great Expectations reads it over a connection of its own.
+
+    Raises:
+        CouldNotCheck: the batch cannot be read, so no check of the suite means anything.
+    """
+    copy = f"build.batch_of_{suite.name}"
+    connection.execute("create schema if not exists build")  # the first gate comes before the first build
+    connection.execute(f"drop table if exists {copy}".encode())  # left by a process that was killed
+    try:
+        connection.execute(f"create unlogged table {copy} as {suite.batch}".encode())
+    except psycopg.errors.ProgrammingError as error:
+        raise CouldNotCheck(" ".join(str(error).split())) from error
+    try:
+        yield replace(suite, batch=f"select * from {copy}")
+    finally:
+        connection.execute(f"drop table if exists {copy}".encode())
+
+
 def check_suite(connection: Connection, validator: Validator, suite: Suite, holdable: Collection[str] = ()) -> Checked:
     """Run every check of the suite that applies.
 
@@ -35,7 +58,7 @@ def check_suite(connection: Connection, validator: Validator, suite: Suite, hold
         holdable: ids of checks whose failing rows are all wanted, because they may be held.
 
     Raises:
-        CouldNotCheck: the warehouse is the matter, not a check.
+        CouldNotCheck: not a single check could run.
     """
     batch_rows = count(connection, suite.batch)
     waived = {check.name: result for check in suite.checks if (result := waive(connection, check))}
@@ -51,15 +74,8 @@ def check_suite(connection: Connection, validator: Validator, suite: Suite, hold
 
 
 def count(connection: Connection, batch: str) -> int:
-    """Rows of the batch.
-
-    Raises:
-        CouldNotCheck: it cannot be read, so no check of the suite means anything.
-    """
-    try:
-        row = connection.execute(f"select count(*) from ({batch}) as batch_rows".encode()).fetchone()
-    except psycopg.errors.ProgrammingError as error:
-        raise CouldNotCheck(" ".join(str(error).split())) from error
+    """Rows of the batch."""
+    row = connection.execute(f"select count(*) from ({batch}) as batch_rows".encode()).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -12,10 +12,10 @@ from ops.bench.events import PARTITIONS, Event, event
 BATCH_BYTES = 900_000
 
 
-def fill(bootstrap: str, topic: str, numbers: range, tickets: int) -> list[Event]:
+def fill(bootstrap: str, topic: str, numbers: range, tickets: int, make: Callable[[int, int], Event] = event) -> list[Event]:
     """Write these updates to the topic, each ticket's in order; the last event of each partition."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # fresh topics have no leader for a moment: it tries again
-    return asyncio.run(_fill(bootstrap, topic, (event(number, tickets) for number in numbers)))
+    return asyncio.run(_fill(bootstrap, topic, (make(number, tickets) for number in numbers)))
 
 
 def size(bootstrap: str, topic: str) -> int:

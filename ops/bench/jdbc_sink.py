@@ -71,12 +71,16 @@ def url(stand: Stand) -> str:
     return f"http://127.0.0.1:{stand.stack.flag_port}"
 
 
-def configuration(stand: Stand, topic: str, tasks: int = 2) -> dict[str, str]:
-    """Upserts in batches of 5,000, duplicates within a batch reduced, inserts rewritten: its best settings for this table."""
+def configuration(stand: Stand, topic: str, *, knows_schemas: bool) -> dict[str, str]:
+    """Upserts in batches of 5,000, duplicates within a batch reduced, inserts rewritten: its best settings for this table.
+
+    `knows_schemas` says that the converters are given the schemas, which are then not in the records.
+    """
     server = stand.stack.server
+    given = {"key.converter.schema.content": schemas.key(), "value.converter.schema.content": schemas.envelope()}
     return {
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
-        "tasks.max": str(tasks),
+        "tasks.max": "2",
         "topics": topic,
         "connection.url": f"jdbc:postgresql://127.0.0.1:{server.port}/warehouse?reWriteBatchedInserts=true&stringtype=unspecified",
         "connection.username": "cx",
@@ -93,18 +97,17 @@ def configuration(stand: Stand, topic: str, tasks: int = 2) -> dict[str, str]:
         "consumer.override.auto.offset.reset": "earliest",
         "key.converter": "org.apache.kafka.connect.json.JsonConverter",
         "key.converter.schemas.enable": "true",
-        "key.converter.schema.content": schemas.key(),
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "true",
-        "value.converter.schema.content": schemas.envelope(),
+        **(given if knows_schemas else {}),
     }
 
 
-def sink(stand: Stand, name: str, topic: str) -> None:
+def sink(stand: Stand, name: str, topic: str, *, knows_schemas: bool = True) -> None:
     """Let a sink of this name read the topic from its beginning into an empty table."""
     with stand.warehouse() as warehouse:
         warehouse.execute(CREATE_TABLE)
-    register.register(url(stand), configuration(stand, topic), name)
+    register.register(url(stand), configuration(stand, topic, knows_schemas=knows_schemas), name)
     register.wait_until_running(url(stand), name)
 
 

@@ -1,11 +1,15 @@
 """The Kafka Connect schemas of the topic's keys and values, for a sink that cannot do without.
 
-Handed to the sink's JsonConverter once (`schema.content`, KIP-1054), so that it reads the same bytes as our worker and does
-not pay for a schema in every record.
+They stand in every record, as JsonConverter writes and reads them unless told otherwise; or the sink's converter is given them
+once (`schema.content`, KIP-1054) and reads the same bytes as our worker.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
+
+from ops.bench import events
+from ops.bench.events import Event
 
 Schema = dict[str, Any]
 
@@ -39,6 +43,12 @@ def envelope() -> str:
     return json.dumps(_struct("cx.enrichment.ticket_signals.Envelope", fields))
 
 
+def event(number: int, tickets: int) -> Event:
+    """Update `number` as `events.event` makes it, with the schemas of its key and value."""
+    bare = events.event(number, tickets)
+    return replace(bare, key=_KEY % bare.key, value=_ENVELOPE % bare.value)
+
+
 def _field(name: str, kind: str, semantic: str = "") -> Schema:
     return {"type": kind, "optional": True, "field": name, **({"name": semantic, "version": 1} if semantic else {})}
 
@@ -46,3 +56,7 @@ def _field(name: str, kind: str, semantic: str = "") -> Schema:
 def _struct(name: str, fields: list[Schema], field: str = "") -> Schema:
     named = {"field": field, "optional": True} if field else {"optional": False}
     return {"type": "struct", "name": name, "fields": fields, **named}
+
+
+_KEY = b'{"schema":' + key().encode() + b',"payload":%b}'
+_ENVELOPE = b'{"schema":' + envelope().encode() + b',"payload":%b}'

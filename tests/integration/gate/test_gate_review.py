@@ -47,6 +47,15 @@ def test_a_suite_that_cannot_run_at_all_is_one_error(good: GoodWarehouse) -> Non
         good.review("candidates")
 
 
+def test_the_copy_of_a_batch_is_made_anew_and_does_not_stay(good: GoodWarehouse) -> None:
+    """What a killed publisher left behind is not judged, and nothing is left by a review."""
+    good.execute("create table build.batch_of_landing as select 'T-0' as ticket_id")
+
+    assert set(outcomes(good).values()) == {"passed"}
+
+    assert good.execute("select to_regclass('build.batch_of_landing')") == [(None,)]
+
+
 def test_failing_tickets_are_offered_for_holding_and_return_when_they_pass(good: GoodWarehouse) -> None:
     """Held tickets are checked in every review, and released by the one in which they pass."""
     good.gate.holdable = ("landing:sentiment_is_known",)
