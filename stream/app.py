@@ -112,4 +112,5 @@ async def _land(app: StreamApp, pipeline: Pipeline, event: Any, on_failure: Call
 
 def next_offsets(records: Sequence[Record]) -> dict[TP, int]:
     """For each partition in a batch, the offset after its last record."""
-    return {TP(record.topic, record.partition): record.offset + 1 for record in records}
+    partitions = {(record.topic, record.partition): record for record in records}  # the last one of each
+    return {TP(*partition): last.offset + 1 for partition, last in partitions.items()}
