@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import astuple
 from sqlalchemy import Connection, text
 
+from stream.core.lives import Ticket
 from stream.core.records import Change
 from stream.core.tickets import Fold, NewVersion
 from stream.edges.warehouse.literals import COPY_OPTIONS, Row, array_literal, copy_lines, numbers_literal
@@ -14,23 +15,27 @@ from stream.edges.warehouse.query import cursor
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
 COLUMNS = ", ".join(SIGNAL_COLUMNS)
-_SET = ", ".join(f"{column} = excluded.{column}" for column in SIGNAL_COLUMNS if column not in {"source_system", "ticket_id"})
+_SET = ", ".join(f"{column} = landed.{column}" for column in SIGNAL_COLUMNS if column not in {"source_system", "ticket_id"})
 
 # landed_at is given, though it has a default: COPY writes row by row when a default is volatile.
 COPY_VERSIONS = f"copy landing.ticket_signal_versions ({COLUMNS}, landed_at) from stdin {COPY_OPTIONS}"
 _TAGS = SIGNAL_COLUMNS.index("raw_tags")
 NOW = text("select clock_timestamp()")
 
-# Found by their transaction: a probe per key would cost more than passing over the few that are not to be the latest.
+# Found by their transaction: a probe per key would cost more than passing over the few that are not wanted.
+_LANDED = """landing.ticket_signal_versions as landed
+where landed.landed_xid = pg_current_xact_id() and landed.idempotency_key not in (select unnest(cast(:others as text[])))
+"""
+
+# Two statements rather than an upsert, which probes for a conflict before each insert and locks before each update.
+# A ticket that got its first row in between is a unique violation: the batch is tried again.
+INSERT_LATEST = text(f"insert into landing.ticket_signals ({COLUMNS}, landed_at) select {COLUMNS}, landed_at from {_LANDED}")
+
 # The guard keeps the latest the latest even when another transaction wrote a newer version in between.
-UPSERT_LATEST = text(f"""
-insert into landing.ticket_signals as latest ({COLUMNS})
-select {COLUMNS}
-from landing.ticket_signal_versions
-where landed_xid = pg_current_xact_id() and idempotency_key not in (select unnest(cast(:others as text[])))
-on conflict (source_system, ticket_id) do update set {_SET},
-    landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
-where excluded.version > latest.version
+UPDATE_LATEST = text(f"""
+update landing.ticket_signals as latest set {_SET}, landed_at = landed.landed_at, landed_xid = landed.landed_xid
+from {_LANDED}
+    and latest.source_system = landed.source_system and latest.ticket_id = landed.ticket_id and latest.version < landed.version
 """)
 
 _NEW_POSITIONS = """(
@@ -57,12 +62,19 @@ where
 )
 
 
-def write_fold(connection: Connection, fold: Fold, settled: Iterable[str] = ()) -> None:
-    """Write what untangled tickets' events add; `settled` are keys that joined the history in this transaction before."""
+def write_fold(connection: Connection, fold: Fold, standing: Collection[Ticket], settled: Iterable[str] = ()) -> None:
+    """Write what untangled tickets' events add.
+
+    Args:
+        standing: the tickets that have a latest row.
+        settled: keys that joined the history in this transaction before.
+    """
     insert_versions(connection, fold.new.values())
-    if fold.latest:
-        others = {*fold.new, *settled}.difference(fold.latest.values())
-        connection.execute(UPSERT_LATEST, {"others": array_literal(others)})
+    landed, latest = {*fold.new, *settled}, set(fold.latest.values())
+    updates = {key for ticket, key in fold.latest.items() if ticket in standing}
+    for statement, keys in ((UPDATE_LATEST, updates), (INSERT_LATEST, latest - updates)):
+        if keys:
+            connection.execute(statement, {"others": array_literal(landed - keys)})
     set_positions(connection, fold.seen_again)
 
 

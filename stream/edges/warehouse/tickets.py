@@ -65,7 +65,7 @@ def land_tickets(
     started = perf_counter()
     fold = fold_tickets([one for one in changes if ticket_of(one[1]) not in tangled], known)
     landed.fold_seconds += perf_counter() - started
-    history.write_fold(connection, fold, settled)
+    history.write_fold(connection, fold, known.latest, settled)
     landed.outcomes.update(fold.outcomes)
     return landed
 

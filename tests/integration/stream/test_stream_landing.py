@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from stream.core.decode import decode
 from stream.edges.warehouse.landing import Landed, Warehouse
 from stream.errors import Misconfigured, RefusedRecord, Unavailable
 from stream.worker import read_policy
+from tests.conftest import wait_until
 from tests.fakes.memory_warehouse import MemoryWarehouse
 from tests.integration.stream.conftest import Query
 from tests.unit.stream.events import ACCOUNTS, TAXONOMY, RawRecord, changed, deleted, envelope, record, signal
@@ -316,6 +318,41 @@ def test_a_worker_that_lost_its_partition_waits_for_the_new_owner(warehouse: War
             land(Warehouse(warehouse_url, POLICY), changed(signal(), 10))
 
     assert query("select 1 from landing.ticket_signals") == []
+
+
+@pytest.mark.parametrize("before", [[], [1]], ids=["both write its first row", "both replace its row"])
+@pytest.mark.parametrize(("first", "second"), [(2, 3), (3, 2)])
+def test_of_two_workers_with_one_ticket_the_newest_version_stays(
+    first: int, second: int, before: list[int], *, warehouse: Warehouse, warehouse_url: str, query: Query
+) -> None:
+    """A ticket in two partitions at once (their number was changed): the second worker waits at the row, then decides anew.
+
+    Guards: the version in the update's condition, and that a row written meanwhile has the batch tried again. Seen to fail
+    without either.
+    """
+    waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'transactionid'"
+    for version in before:
+        land(warehouse, changed(signal("t1", version), version))
+
+    def land_second() -> Landed:
+        records = changed(signal("t1", second), second * 10)._replace(partition=1)
+        try:
+            return land(warehouse, records)
+        except Unavailable:
+            return land(warehouse, records)  # as the pipeline does
+
+    def second_is_waiting(place: str) -> None:
+        later = pool.submit(land_second)
+        wait_until(lambda: later.done() or query(waiting), what="the second worker at the row")
+        seconds.append(later)
+
+    seconds: list[Future[Landed]] = []
+    with ThreadPoolExecutor(1) as pool:
+        land(Warehouse(warehouse_url, POLICY, second_is_waiting), changed(signal("t1", first), first * 10))
+        seconds[0].result(timeout=30)
+
+    assert query("select version from landing.ticket_signals") == [(3,)]
+    assert len(query("select 1 from landing.ticket_signal_versions")) == len({*before, first, second})
 
 
 @pytest.mark.parametrize(
