@@ -29,7 +29,7 @@ def run(sizes: Sizes, say: Say) -> Iterator[Figure]:
             values = {
                 "versions": float(versions),
                 "landing CPU s per million": _landing(stand, tickets, spread(tickets, sizes.growth_events)),
-                "of the newest tickets": _landing(stand, tickets, newest(tickets, sizes.growth_events)),
+                "landing CPU s per million, newest tickets": _landing(stand, tickets, newest(tickets, sizes.growth_events)),
                 "worker MB": cost.resident_megabytes(stand.pids("worker")["worker"]),
             }
             if tickets <= sizes.publish_up_to:
