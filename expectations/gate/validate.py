@@ -10,6 +10,7 @@ from typing import Any
 
 from expectations.gate.failing_rows import with_batch
 from expectations.gate.suites import Check, Suite
+from expectations.publish.lock import SESSION_OPTIONS
 
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}  # rows come from SQL, see failing_rows
 
@@ -48,7 +49,7 @@ class Validator:
                 kwargs={
                     "pool_pre_ping": True,
                     "pool_size": 1,
-                    "connect_args": {"application_name": "cx publish: gate", "options": "-c jit=off -c work_mem=64MB"},
+                    "connect_args": {"application_name": "cx publish: gate", "options": SESSION_OPTIONS},
                 },
             )
         return self._context

@@ -6,7 +6,8 @@ import psycopg
 from psycopg import Connection
 
 PUBLISHER_LOCK = 5_270_113  # any constant; it only has to be ours within the warehouse
-OPTIONS = "-c jit=off -c work_mem=64MB"  # a first build joins millions of tickets, and its statements are not worth compiling
+# Of the publisher's sessions: a first build joins millions of tickets, and its statements are not worth compiling.
+SESSION_OPTIONS = "-c jit=off -c work_mem=64MB"
 
 # While connecting the driver hands on the server's and libpq's words, without a SQLSTATE.
 REFUSED = re.compile(
@@ -48,7 +49,7 @@ def connect(url: str) -> Connection:
 
 def _let_in(url: str) -> Connection:
     try:
-        return psycopg.connect(url, autocommit=True, application_name="cx publish", options=OPTIONS, connect_timeout=10)
+        return psycopg.connect(url, autocommit=True, application_name="cx publish", options=SESSION_OPTIONS, connect_timeout=10)
     except psycopg.OperationalError as error:
         if refused := REFUSED.search(str(error)):
             raise Refused(
