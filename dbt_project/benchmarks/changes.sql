@@ -49,15 +49,3 @@ select
     clock_timestamp(),
     clock_timestamp()
 from enriched;
-
-delete from landing.ticket_signals as latest
-using landing.ticket_signal_versions as versions
-where
-    versions.idempotency_key like 'round-' || :round || '-%'
-    and latest.source_system = versions.source_system
-    and latest.ticket_id = versions.ticket_id;
-
-insert into landing.ticket_signals
-select *
-from landing.ticket_signal_versions
-where idempotency_key like 'round-' || :round || '-%';

@@ -13,5 +13,4 @@ select gen_random_uuid(), timestamptz '2026-01-01' + interval '1 second' * (i * 
   timestamptz '2026-01-01' + interval '1 second' * (i * 30000000.0 / :n) + interval '5 seconds', '\x00', array[i], 0, i,
   timestamptz '2026-01-01' + interval '1 second' * (i * 30000000.0 / :n) + interval '6 seconds', timestamptz '2026-01-01' + interval '1 second' * (i * 30000000.0 / :n) + interval '7 seconds', timestamptz '2026-01-01' + interval '1 second' * (i * 30000000.0 / :n) + interval '8 seconds'
 from generate_series(1, :n) i;
-insert into landing.ticket_signals select * from landing.ticket_signal_versions;
 analyze;

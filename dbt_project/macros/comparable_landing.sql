@@ -7,7 +7,7 @@
 {#- CTE body: tickets that cannot be compared with landing now, because they are held or have changed since the cycle. -#}
 {% macro tickets_not_comparable() -%}
     {%- set held_tickets = if_exists(source('ops', 'held_tickets')) -%}
-    {%- for landed in ['stg_landing__ticket_signals', 'stg_landing__ticket_signal_versions', 'stg_landing__deleted_tickets'] %}
+    {%- for landed in ['stg_landing__ticket_signal_versions', 'stg_landing__restated_tickets', 'stg_landing__deleted_tickets'] %}
     select
         source_system,
         ticket_id

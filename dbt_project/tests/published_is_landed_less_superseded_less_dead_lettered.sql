@@ -14,12 +14,6 @@ arrived as (
         source_system,
         ticket_id,
         idempotency_key
-    from {{ ref('stg_landing__ticket_signals') }}
-    union
-    select
-        source_system,
-        ticket_id,
-        idempotency_key
     from {{ ref('stg_landing__dead_letters') }}
     where table_name = 'ticket_signals' and status = 'open' and idempotency_key is not null and ticket_id is not null
 ),
@@ -30,9 +24,7 @@ dead_lettered as (
         arrived.ticket_id,
         arrived.idempotency_key
     from arrived
-    where
-        arrived.idempotency_key not in (select versions.idempotency_key from {{ ref('stg_landing__ticket_signal_versions') }} as versions)
-        and arrived.idempotency_key not in (select latest.idempotency_key from {{ ref('stg_landing__ticket_signals') }} as latest)
+    where arrived.idempotency_key not in (select versions.idempotency_key from {{ ref('stg_landing__ticket_signal_versions') }} as versions)
 ),
 
 counted as (

@@ -61,7 +61,7 @@ def _landing(stand: Stand, tickets: int, numbers: range) -> float:
     stand.start("worker")
     meter.join(stand.pids("worker"))
     read = f"select ({READ}) - {int(row[0]) if row else 0}"
-    return drain(stand, "landing.ticket_signals", last, len(numbers), meter, written=read).cpu_per_million()
+    return drain(stand, "landing.ticket_signal_versions", last, len(numbers), meter, written=read).cpu_per_million()
 
 
 def _publishing(stand: Stand, tickets: int) -> dict[str, float]:

@@ -1,14 +1,10 @@
 """Landing tables filled by SQL, as if many tickets had landed long ago."""
 
-from typing import Any
-
-import psycopg
-
 from ops.bench.stand import Stand
 
 # Ticket i of `events.row`, as far as it matters; every tenth ticket has all the versions, the others one.
 ROWS = """
-insert into landing.{table} (
+insert into landing.ticket_signal_versions (
     event_id, occurred_at, source_system, ticket_id, account_id, sentiment, sentiment_score, churn_risk, effort, raw_tags,
     canonical_tag, driver, custom_metrics, evidence_url, evidence_quote, idempotency_key, version, updated_at, content_hash,
     source_positions, kafka_partition, kafka_offset, store_committed_at, captured_at, landed_at
@@ -22,7 +18,7 @@ select
     decode(md5(i || ':' || version), 'hex'), array[1], i % 12, i, moment, moment, moment
 from generate_series(0, {tickets} - 1) as i
 cross join lateral (select case when i % 10 = 0 then {versions} else 1 end as newest) as has
-cross join lateral generate_series({oldest}, newest) as version
+cross join lateral generate_series(1, newest) as version
 cross join (select timestamptz '2026-09-01' as moment) as then_
 """
 INDEXES = """
@@ -35,7 +31,7 @@ select
     )
 from pg_index as own
 left join pg_constraint as its on its.conindid = own.indexrelid
-where own.indrelid = 'landing.{table}'::regclass
+where own.indrelid = 'landing.ticket_signal_versions'::regclass
 """
 STORED = """
 select event_id, occurred_at, source_system, ticket_id, account_id, sentiment, sentiment_score, churn_risk, effort, raw_tags,
@@ -45,28 +41,18 @@ from landing.ticket_signals
 
 
 def fill_landing(stand: Stand, tickets: int, versions: int) -> int:
-    """Fill history and latest; the number of versions."""
+    """Fill the history without its indexes, which are made afterwards; the number of versions."""
     with stand.warehouse() as warehouse:
         warehouse.execute("set maintenance_work_mem = '512MB'")
-        history = _fill(warehouse, "ticket_signal_versions", ROWS.format(
-            table="ticket_signal_versions", tickets=tickets, versions=versions, oldest="1"))  # fmt: skip
-        _fill(
-            warehouse, "ticket_signals", ROWS.format(table="ticket_signals", tickets=tickets, versions=versions, oldest="newest")
-        )
+        indexes = warehouse.execute(INDEXES).fetchall()
+        for drop, _ in indexes:
+            warehouse.execute(drop.encode())
+        done = warehouse.execute(ROWS.format(tickets=tickets, versions=versions).encode())
+        for _, create in indexes:
+            warehouse.execute(create.encode())
+        warehouse.execute("vacuum analyze landing.ticket_signal_versions")
         warehouse.execute("checkpoint")
-        return history
-
-
-def _fill(warehouse: psycopg.Connection[Any], table: str, rows: str) -> int:
-    """Run an insert without the table's indexes, which are made afterwards."""
-    indexes = warehouse.execute(INDEXES.format(table=table).encode()).fetchall()
-    for drop, _ in indexes:
-        warehouse.execute(drop.encode())
-    done = warehouse.execute(rows.encode())
-    for _, create in indexes:
-        warehouse.execute(create.encode())
-    warehouse.execute(f"vacuum analyze landing.{table}".encode())
-    return done.rowcount
+        return done.rowcount
 
 
 def fill_store(stand: Stand) -> None:

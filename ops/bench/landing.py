@@ -20,7 +20,7 @@ from ops.stack import topics
 from stream.kafka import KafkaAccess
 
 NAME = "landing"
-EMPTY = "truncate landing.ticket_signals, landing.ticket_signal_versions, landing.consumed_records"
+EMPTY = "truncate landing.ticket_signal_versions, landing.consumed_records"
 OURS, OURS_TWICE = "ours, 1 worker", "ours, 2 workers"
 SINK, WARM_SINK, INFORMED_SINK = "JDBC sink, 2 tasks", "JDBC sink again, its JVM warm", "JDBC sink, warm, schemas given once"
 WITH_SCHEMAS = "bench.ticket_signals.with_schemas"
@@ -59,7 +59,7 @@ def ours_with(stand: Stand, workers: int, last: Sequence[Event], total: int, gro
     for name in names:
         stand.start_worker(name, CX_CONSUMER_GROUP=f"bench-{group}", CX_WORKER_METRICS_PORT="0")
     meter.join(stand.pids(*names))
-    drained = drain(stand, "landing.ticket_signals", last, total, meter)
+    drained = drain(stand, "landing.ticket_signal_versions", last, total, meter)
     stand.stop(*names)
     return _by_role(drained, names)
 

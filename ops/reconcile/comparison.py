@@ -12,7 +12,7 @@ import psycopg
 
 from ops.reconcile import evidence, queries
 from ops.reconcile.compare import bucket_count, differing_buckets, differing_rows, questions, sizes
-from ops.reconcile.relations import Relation, expressions, history
+from ops.reconcile.relations import Relation, expressions
 from ops.reconcile.settled import NotSettled, store_position
 from ops.reconcile.side import Identity, Side, Token, batches, column_types, connect
 from ops.reconcile.verdicts import DIFFERENCES, Evidence, Kind, Verdict, judge
@@ -98,9 +98,6 @@ def compare(sides: Sides, settle: Settle, pause: Callable[[float], None] = time.
     with _timed(result, "hashes"):
         result.looked_from = _store_clock(sides)
         candidates = _candidates(sides, result)
-    with _timed(result, "history"):
-        if sides.is_versioned:
-            candidates |= _unlike_history(sides)
     result.is_truncated = len(candidates) > MOST_CANDIDATES
     with _timed(result, "evidence"):
         chosen = set(sorted(candidates)[:MOST_CANDIDATES])
@@ -169,13 +166,6 @@ def _both(ask: Callable[[Side], Answer], sides: Sides) -> tuple[Answer, Answer]:
         return store.result(), warehouse.result()
 
 
-def _unlike_history(sides: Sides) -> set[Identity]:
-    """Tickets whose latest row and history contradict each other within the warehouse."""
-    latest = sides.warehouse.expressions
-    found = sides.warehouse.connection.execute(queries.unlike_history(latest, history(latest)).encode())
-    return {tuple(identity) for (identity,) in found}
-
-
 def _evidence(sides: Sides, identities: list[Identity], before: dict[Identity, Token], position: int) -> Iterator[Evidence]:
     """The warehouse in one snapshot, then the store again."""
     warehouse = sides.warehouse
@@ -196,7 +186,6 @@ def _evidence(sides: Sides, identities: list[Identity], before: dict[Identity, T
             evidence.content_hash(sides.relation.table, row.values) if row else None,
             versions.get(identity, ()),
             letters.get(identity, ()),
-            sides.is_versioned,
         )
 
 

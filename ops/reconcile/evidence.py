@@ -1,7 +1,9 @@
-"""What the warehouse knows of some tickets besides their latest row: history and dead letters."""
+"""What the warehouse knows of some tickets besides their latest version: history and dead letters."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,6 +20,8 @@ from stream.core.content import signal_hash
 from stream.core.contract.rows import ROW_TYPES, TicketSignal
 from stream.core.diagnose import key_identity
 
+TICKETS = "ticket_signals"
+CONTENT = "(to_jsonb(row) || jsonb_build_object('custom_metrics', row.custom_metrics::text))::text"  # of a relation `row`
 ASKED = "(source_system, ticket_id) in (select * from unnest(%s::text[], %s::text[]))"
 LETTER = """
 dead_letter_id, reason, case status when 'replayed' then 'edited' else status end, version, content_hash,
@@ -41,14 +45,20 @@ def versions_of(
     """The landing history of these tickets."""
     versions = history(latest)
     text = f"""
-        select array[source_system, ticket_id], idempotency_key, version, {row_hash(versions)}
-        from {versions.relation}
+        select array[source_system, ticket_id], version, {row_hash(versions)}, content_hash, {CONTENT}
+        from {versions.relation} as row
         where {ASKED}
     """
     found: defaultdict[Identity, list[Version]] = defaultdict(list)
-    for identity, *fields in connection.execute(text.encode(), columns_of(identities)):
-        found[tuple(identity)].append(Version(*fields))
+    for identity, version, hashed, landed_as, content in connection.execute(text.encode(), columns_of(identities)):
+        found[tuple(identity)].append(Version(version, hashed, landed_as != content_hash(TICKETS, values_of(content))))
     return {identity: tuple(versions) for identity, versions in found.items()}
+
+
+def values_of(content: str) -> dict[str, Any]:
+    """The values of a row read as CONTENT, numbers exact."""
+    values: dict[str, Any] = json.loads(content, parse_float=Decimal)
+    return values
 
 
 def letters_of(
@@ -56,7 +66,7 @@ def letters_of(
 ) -> dict[Identity, tuple[Letter, ...]]:
     """The dead letters of these rows that nobody resolved, or that were replayed with an edit, newest first."""
     found: defaultdict[Identity, list[Letter]] = defaultdict(list)
-    if relation.table == "ticket_signals":
+    if relation.table == TICKETS:
         for identity, *fields in connection.execute(TICKET_LETTERS, [relation.table, *columns_of(identities)]):
             found[tuple(identity)].append(Letter(*fields))
     else:

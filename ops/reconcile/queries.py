@@ -60,7 +60,7 @@ where {side.alive} and {bucket(side, buckets)} = any(%s::bigint[])
 def tokens(side: Expressions) -> str:
     """Grain: one row per identity asked for that exists: identity, row hash, the transaction that wrote the row version."""
     return f"""
-select {_identity(side)}, {row_hash(side)}, xmin::text
+select {_identity(side)}, {row_hash(side)}, {side.transaction}
 from {side.relation}
 where {side.alive} and {_asked(side)}
 """
@@ -71,7 +71,7 @@ def rows(side: Expressions) -> str:
     hashes = ", ".join(f"hash_record_extended(row({expression}), 0)" for expression in side.columns.values())
     values = ", ".join(f"'{column}', {_json_value(column, expression)}" for column, expression in side.columns.items())
     return f"""
-select {_identity(side)}, {row_hash(side)}, xmin::text, array[{hashes}], jsonb_build_object({values})::text
+select {_identity(side)}, {row_hash(side)}, {side.transaction}, array[{hashes}], jsonb_build_object({values})::text
 from {side.relation}
 where {side.alive} and {_asked(side)}
 """
@@ -80,23 +80,6 @@ where {side.alive} and {_asked(side)}
 def landed_rows(side: Expressions, positions: str) -> str:
     """As `rows`, with the newest source position; `positions` is the column or expression that holds it."""
     return rows(side).replace("::text\nfrom", f"::text, {positions}\nfrom", 1)
-
-
-def unlike_history(latest: Expressions, versions: Expressions) -> str:
-    """Grain: one row per latest ticket that is not in the history with the same content: its identity."""
-    return f"""
-with latest as (
-    select {", ".join(latest.identity)}, {row_hash(latest)} as row_hash
-    from {latest.relation}
-),
-versions as (
-    select {row_hash(versions)} as row_hash
-    from {versions.relation}
-)
-select {_identity(latest)}
-from latest
-where not exists (select from versions where versions.row_hash = latest.row_hash)
-"""
 
 
 def _json_value(column: str, expression: str) -> str:

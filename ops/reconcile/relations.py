@@ -92,12 +92,16 @@ def relations(mapping: StoreMapping) -> dict[str, Relation]:
 
 @dataclass(frozen=True)
 class Expressions:
-    """The SQL expression of each content column on one side, in the same order on both."""
+    """The SQL expression of each content column on one side, in the same order on both.
+
+    `transaction` is the expression of the one that wrote a row.
+    """
 
     relation: str
     alive: str
     identity: tuple[str, ...]
     columns: Mapping[str, str]
+    transaction: str
 
 
 def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Expressions, Expressions]:
@@ -121,14 +125,14 @@ def expressions(relation: Relation, store_types: Mapping[str, str]) -> tuple[Exp
         store[column] = _expression(column, contract_type, carried, as_text) if actual else _absent(column, contract_type)
         warehouse[column] = _expression(column, contract_type, carried, as_text)
     return (
-        Expressions(source, "true", relation.identity, store),
-        Expressions(relation.warehouse, relation.alive, relation.identity, warehouse),
+        Expressions(source, "true", relation.identity, store, "xmin::text"),
+        Expressions(relation.warehouse, relation.alive, relation.identity, warehouse, "landed_xid::text"),
     )
 
 
 def history(latest: Expressions) -> Expressions:
     """The same columns read from the history of versions."""
-    return Expressions("landing.ticket_signal_versions", "true", latest.identity, latest.columns)
+    return replace(latest, relation="landing.ticket_signal_versions")
 
 
 def is_lossless(contract_type: str, actual: str) -> bool:

@@ -1,6 +1,5 @@
 """Mend what differs: take out what is wrong, with a trace; have the store's rows read again; end the life of what is extra."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import psycopg
 
 from ops.backfill import signals
 from ops.reconcile.comparison import Sides
-from ops.reconcile.evidence import content_hash
+from ops.reconcile.evidence import ASKED, CONTENT, TICKETS, content_hash, values_of
 from ops.reconcile.repair_plan import Case, LandedVersion, Plan, plan
 from ops.reconcile.settled import store_position
 from ops.reconcile.side import Identity, batches, columns_of
@@ -25,9 +24,11 @@ from stream.worker import read_policy
 REPAIRS_TOPIC = "cx.repairs"  # what a repair itself lands is accounted for under this name
 # Exclusive: no worker lands anything while rows are taken out (stream/edges/warehouse/accounting.py).
 LOCK = "select pg_advisory_xact_lock(6231, 0)"
-ASKED = "(source_system, ticket_id) in (select * from unnest(%s::text[], %s::text[]))"
-CONTENT = "to_jsonb(row) || jsonb_build_object('custom_metrics', row.custom_metrics::text)"
-LANDED = f"select ({CONTENT})::text, row.content_hash, row.source_positions from landing.{{table}} as row where "
+LANDED = f"""
+select {CONTENT}, row.content_hash, row.source_positions
+from landing.ticket_signal_versions as row
+where {ASKED} or idempotency_key = any(%s::text[])
+"""
 TOMBSTONES = f"select array[source_system, ticket_id], deleted_position from landing.deleted_tickets where {ASKED}"
 AUDIT = """
 insert into ops.repairs (table_name, identity, action, idempotency_key, version, content_hash, source_positions, reason)
@@ -37,14 +38,18 @@ MARK = """
 insert into enrichment.cdc_heartbeat (id, beat_at) values (1, clock_timestamp())
 on conflict (id) do update set beat_at = excluded.beat_at
 """
-REBUILD = """
-with rebuilt as (
-    insert into landing.ticket_signals ({columns})
-    select {columns} from landing.ticket_signal_versions where idempotency_key = %s
-    returning source_system, ticket_id
-)
+# Readers are told of a ticket that lost a version: an older one is its latest again, or it is gone (as in the stream).
+REMAINS = "exists (select from landing.ticket_signal_versions where (source_system, ticket_id) = (%(system)s, %(ticket_id)s))"
+RESTATED = f"""
 insert into landing.restated_tickets (source_system, ticket_id)
-select source_system, ticket_id from rebuilt
+select %(system)s, %(ticket_id)s
+where {REMAINS}
+on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
+"""
+VANISHED = f"""
+insert into landing.deleted_tickets (source_system, ticket_id, deleted_position)
+select %(system)s, %(ticket_id)s, 0
+where not {REMAINS}
 on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 """
 
@@ -96,7 +101,7 @@ def _take_out_tickets(sides: Sides, identities: list[Identity]) -> int:
         plans = [plan(case) for case in _cases(warehouse, identities, store, position)]
         for one in plans:
             _carry_out(warehouse, one)
-    return sum(len(one.remove_versions) + one.removes_latest + one.removes_tombstone for one in plans)
+    return sum(len(one.remove_versions) + one.removes_tombstone for one in plans)
 
 
 def _cases(
@@ -104,26 +109,23 @@ def _cases(
 ) -> list[Case]:
     asked = columns_of(identities)
     keys = [values["idempotency_key"] for values in store.values() if values["idempotency_key"]]
-    latest = {one.identity: one for one in _landed(warehouse, "ticket_signals", ASKED, asked)}
-    versions = _landed(warehouse, "ticket_signal_versions", f"{ASKED} or idempotency_key = any(%s::text[])", [*asked, keys])
+    versions = [
+        _landed_version(values_of(content), stored, positions)
+        for content, stored, positions in warehouse.execute(LANDED, [*asked, keys])
+    ]
     ended = {tuple(identity): int(end) for identity, end in warehouse.execute(TOMBSTONES, asked)}
     cases = []
     for identity in identities:
         values = store.get(identity, {})
         key = values.get("idempotency_key")
         concerned = tuple(one for one in versions if one.identity == identity or (key and one.key == key))
-        cases.append(Case(identity, key, values.get("version"), latest.get(identity), concerned, ended.get(identity), position))
+        cases.append(Case(identity, key, values.get("version"), concerned, ended.get(identity), position))
     return cases
-
-
-def _landed(warehouse: psycopg.Connection[Any], table: str, condition: str, parameters: list[Any]) -> list[LandedVersion]:
-    found = warehouse.execute((LANDED.format(table=table) + condition).encode(), parameters)
-    return [_landed_version(json.loads(values, parse_float=Decimal), stored, positions) for values, stored, positions in found]
 
 
 def _landed_version(values: dict[str, Any], stored: bytes, positions: list[Decimal]) -> LandedVersion:
     identity = (values["source_system"], values["ticket_id"])
-    recomputed = content_hash("ticket_signals", values)
+    recomputed = content_hash(TICKETS, values)
     return LandedVersion(identity, values["idempotency_key"], values["version"], stored, recomputed, tuple(map(int, positions)))
 
 
@@ -131,24 +133,13 @@ def _carry_out(warehouse: psycopg.Connection[Any], one: Plan) -> None:
     for version in one.remove_versions:
         warehouse.execute("delete from landing.ticket_signal_versions where idempotency_key = %s", [version.key])
         _audit(warehouse, one.identity, "removed_version", version, reason="altered after it landed, it kept the store's row out")
-    if one.removes_latest:
-        warehouse.execute("delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)", one.identity)
-        _audit(warehouse, one.identity, "removed_latest", reason="it is not the newest version of the history")
-    if one.rebuild_from:
-        columns = ", ".join(_copied_columns(warehouse))
-        warehouse.execute(REBUILD.format(columns=columns).encode(), [one.rebuild_from.key])
-        _audit(warehouse, one.identity, "rebuilt_latest", one.rebuild_from, reason="the newest version of the history")
+        system, ticket_id = version.identity
+        warehouse.execute(RESTATED, {"system": system, "ticket_id": ticket_id})
+        if version.identity != one.identity:  # nothing is about to be read for it
+            warehouse.execute(VANISHED, {"system": system, "ticket_id": ticket_id})
     if one.removes_tombstone:
         warehouse.execute("delete from landing.deleted_tickets where (source_system, ticket_id) = (%s, %s)", one.identity)
         _audit(warehouse, one.identity, "removed_tombstone", reason="it stands at a position the store has not reached")
-
-
-def _copied_columns(warehouse: psycopg.Connection[Any]) -> list[str]:
-    """All columns but those that say when the row landed: it lands now."""
-    found = warehouse.execute(
-        "select attname from pg_attribute where attrelid = 'landing.ticket_signals'::regclass and attnum > 0 and not attisdropped"
-    )
-    return [name for (name,) in found if name not in {"landed_at", "landed_xid"}]
 
 
 def _void_rows(sides: Sides, identities: list[Identity]) -> int:
@@ -199,7 +190,7 @@ def _audit(
     version: LandedVersion | None = None,
     *,
     reason: str,
-    table: str = "ticket_signals",
+    table: str = TICKETS,
 ) -> None:
     values = {
         "table": table, "identity": list(identity), "action": action, "reason": reason,

@@ -12,7 +12,7 @@ from ops.reconcile.side import Identity
 
 @dataclass(frozen=True)
 class LandedVersion:
-    """One row of the history or of the latest tickets. `recomputed` is the contract's hash of what it holds now."""
+    """One row of the history. `recomputed` is the contract's hash of what it holds now."""
 
     identity: Identity
     key: str
@@ -33,7 +33,6 @@ class Case:
     identity: Identity
     store_key: str | None
     store_version: int | None
-    latest: LandedVersion | None
     versions: tuple[LandedVersion, ...]
     ended: int | None  # position of its tombstone
     position: int
@@ -41,30 +40,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do before the read: remove these versions; put this version (or none) in the latest row's place."""
+    """What to do before the read: remove these versions, and the tombstone or not."""
 
     identity: Identity
     remove_versions: tuple[LandedVersion, ...] = ()
-    removes_latest: bool = False
-    rebuild_from: LandedVersion | None = None
     removes_tombstone: bool = False
-
-    @property
-    def changes_landing(self) -> bool:
-        return bool(self.remove_versions) or self.removes_latest or self.removes_tombstone
 
 
 def plan(case: Case) -> Plan:
     """Say what must go so that the store's row can land."""
-    removed = tuple(version for version in case.versions if version.is_altered(case.position) and _is_in_the_way(version, case))
-    remaining = [one for one in case.versions if one not in removed and one.identity == case.identity]
-    newest = max(remaining, key=lambda one: one.version, default=None)
-    is_right = case.latest is not None and newest is not None and _same(case.latest, newest, case.position)
     return Plan(
         case.identity,
-        remove_versions=removed,
-        removes_latest=case.latest is not None and not is_right,
-        rebuild_from=None if is_right else newest,
+        remove_versions=tuple(one for one in case.versions if one.is_altered(case.position) and _is_in_the_way(one, case)),
         removes_tombstone=case.ended is not None and case.ended > case.position,
     )
 
@@ -74,11 +61,6 @@ def _is_in_the_way(version: LandedVersion, case: Case) -> bool:
     if case.store_version is None or version.key == case.store_key:
         return True
     return version.identity == case.identity and version.version >= case.store_version
-
-
-def _same(latest: LandedVersion, newest: LandedVersion, position: int) -> bool:
-    unaltered = not latest.is_altered(position)
-    return unaltered and (latest.key, latest.version, latest.content_hash) == (newest.key, newest.version, newest.content_hash)
 
 
 @dataclass

@@ -32,11 +32,11 @@ DIFFERENCES = (Kind.MISSING, Kind.EXTRA, Kind.DIFFERENT)
 
 @dataclass(frozen=True)
 class Version:
-    """One version in the landing history of a ticket."""
+    """One version in the landing history of a ticket. `is_altered`: it no longer says what landed."""
 
-    key: str
     version: int
     row_hash: int
+    is_altered: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class Evidence:
     content_hash: bytes | None = None  # of `now`, by the contract
     history: tuple[Version, ...] = ()
     letters: tuple[Letter, ...] = ()
-    is_versioned: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def judge(evidence: Evidence, last_chance: bool = False) -> Verdict:
             no longer means that a change is on its way.
     """
     identity, landed, now = evidence.identity, evidence.landed, evidence.now
-    if now and landed and now.token.row_hash == landed.token.row_hash and not _unlike_history(evidence):
+    if now and landed and now.token.row_hash == landed.token.row_hash:
         return Verdict(identity, Kind.SAME)
     if now is None and landed is None:
         return Verdict(identity, Kind.SAME)
@@ -87,19 +86,18 @@ def judge(evidence: Evidence, last_chance: bool = False) -> Verdict:
 
 
 def _accounted_for(evidence: Evidence, now: FullRow) -> Verdict | None:
-    """The rules kept the store's content out of the latest row, and landing holds it elsewhere."""
+    """The rules kept the store's content from being the latest, and landing holds it elsewhere."""
     for letter in evidence.letters:
         if holds(letter, now.values, evidence.content_hash):
-            if letter.status == EDITED and (evidence.landed is None or _unlike_history(evidence)):
+            if letter.status == EDITED and (evidence.landed is None or _is_altered(evidence)):
                 continue  # what the edit made of it is gone or altered
             kind = Kind.EXPLAINED if letter.reason == "conflict" or letter.status == EDITED else Kind.DEAD_LETTERED
             return Verdict(evidence.identity, kind, f"{letter.reason}: dead letter {letter.number} ({letter.status}) holds it")
-    landed = evidence.landed
-    if landed is None or not evidence.history or _unlike_history(evidence):
+    if evidence.landed is None or not evidence.history or _is_altered(evidence):
         return None
-    newest = max(version.version for version in evidence.history)
+    newest = evidence.landed.values["version"]
     standing = next((version for version in evidence.history if version.row_hash == now.token.row_hash), None)
-    if standing and landed.values["version"] == newest > standing.version:
+    if standing and newest > standing.version:
         return Verdict(evidence.identity, Kind.EXPLAINED, f"version {standing.version} was written after version {newest}")
     return None
 
@@ -109,18 +107,14 @@ def _differs(evidence: Evidence, now: FullRow) -> Verdict:
     if landed is None:
         return Verdict(evidence.identity, Kind.MISSING, "the warehouse does not hold it")
     columns = differing_columns(now.column_hashes, landed.column_hashes)
-    reason = "the latest row is not like the history" if _unlike_history(evidence) else ""
+    reason = "somebody wrote into the row since it landed" if _is_altered(evidence) else ""
     return Verdict(evidence.identity, Kind.DIFFERENT, reason, columns)
 
 
-def _unlike_history(evidence: Evidence) -> bool:
-    """Whether the latest row is not one of the versions: somebody changed one of them by hand."""
+def _is_altered(evidence: Evidence) -> bool:
+    """Whether somebody changed the latest version by hand."""
     landed = evidence.landed
-    if landed is None or not evidence.is_versioned:
-        return False
-    return (landed.values["idempotency_key"], landed.token.row_hash) not in {
-        (version.key, version.row_hash) for version in evidence.history
-    }
+    return landed is not None and any(one.is_altered for one in evidence.history if one.version == landed.values["version"])
 
 
 def counts(verdicts: Iterable[Verdict]) -> Counter[Kind]:

@@ -13,7 +13,7 @@ with expected as (
 ),
 
 arrived as (
-    select source_system, ticket_id from landing.ticket_signals
+    select source_system, ticket_id from landing.ticket_signal_versions
     union
     select source_system, ticket_id from landing.dead_letters
 )

@@ -39,7 +39,6 @@ class Fold(Struct):
     outcomes: dict[int, Outcome]
     new: dict[str, NewVersion]
     seen_again: dict[str, tuple[int, ...]]  # key of a standing version: all its positions
-    latest: dict[Ticket, str]  # ticket: key of the version that became the latest
 
 
 def signal_of(change: Change) -> TicketSignal:
@@ -77,7 +76,7 @@ def tangled_tickets(events: Iterable[TicketEvent], state: TicketState) -> set[Ti
 
 def fold_tickets(events: Iterable[tuple[int, Change]], state: TicketState) -> Fold:
     """Fold untangled events, each with its place in the batch, in the order they were consumed."""
-    fold = Fold({}, {}, {}, {})
+    fold = Fold({}, {}, {})
     latest = dict(state.latest)
     for place, change in events:
         ticket, key = ticket_of(change), signal_of(change).idempotency_key
@@ -98,7 +97,6 @@ def _join(change: Change, key: str, latest: dict[Ticket, int], fold: Fold) -> Ou
     if version < latest.get(ticket, 0):
         return Outcome.STALE
     latest[ticket] = version
-    fold.latest[ticket] = key
     return Outcome.APPLIED
 
 

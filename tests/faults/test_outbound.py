@@ -160,7 +160,7 @@ def is_carried(stack: RunningStack) -> bool:
         if row is None or row[1]:
             return False
         unseen = snapshot(row[0]).unseen("row")
-        tables = ("ticket_signal_versions", "ticket_signals", "deleted_tickets")
+        tables = ("ticket_signal_versions", "restated_tickets", "deleted_tickets")
         exists = " or ".join(f"exists (select from landing.{table} as row where {unseen})" for table in tables)
         return connection.execute(f"select {exists}".encode()).fetchone() == (False,)
 

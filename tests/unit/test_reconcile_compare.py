@@ -21,7 +21,7 @@ def bucketed(rows: Rows, buckets: int) -> dict[int, tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
     for identity, row_hash in rows.items():
         number, combined = found.get(bucket_of(identity, buckets), (0, 0))
-        found[bucket_of(identity, buckets)] = (number + 1, combined ^ hash((identity, row_hash)))
+        found[bucket_of(identity, buckets)] = (number + 1, combined ^ hash((identity, str(row_hash))))  # hash(-1) is hash(-2)
     return found
 
 

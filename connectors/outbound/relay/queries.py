@@ -47,14 +47,11 @@ with changed as (
 
 restated as (
     select
-        {RESTATED}, row.landed_xid, row.kafka_offset, row.landed_at, null::numeric,
+        {RESTATED}, restated.landed_xid, row.kafka_offset, restated.landed_at, null::numeric,
         {_listed(columns)}
     from {RESTATED_TICKETS} as restated
-    inner join {LATEST} as row using (source_system, ticket_id, landed_xid)
-    where {window.holds("restated")} and not exists (
-        select from {VERSIONS} as version
-        where version.idempotency_key = row.idempotency_key and version.landed_xid = row.landed_xid
-    )
+    inner join {LATEST} as row using (source_system, ticket_id)
+    where {window.holds("restated")} and row.landed_xid < restated.landed_xid
 )
 
 select * from changed
@@ -69,39 +66,41 @@ order by landed_xid, rank, kafka_offset
 
 
 def filling_tickets(seen: Snapshot, columns: Sequence[str], rows: int) -> str:
-    """Living tickets after (%s, %s) in the order of their identity, as `seen` sees them."""
+    """Living tickets after the parameters, in the order of the history's index over tickets, as `seen` sees them."""
     return f"""
 select
     {CHANGED} as rank, row.landed_xid, row.kafka_offset, row.landed_at, null::numeric as deleted_position,
     {_listed(columns)}
 from {LATEST} as row
-where (row.source_system, row.ticket_id) > (%s, %s) and {seen.seen("row")}
-order by row.source_system, row.ticket_id
+where (row.ticket_id, row.source_system) > (%(ticket_id)s, %(source_system)s) and {seen.seen("row")}
+order by row.ticket_id, row.source_system
 limit {rows}
 """
 
 
 def filling_deleted(seen: Snapshot, columns: Sequence[str], rows: int) -> str:
-    """Deleted tickets after (%s, %s) in the order of their identity, as `seen` sees them."""
+    """Deleted tickets after the parameters, in the order of their identity, as `seen` sees them."""
     return f"""
 select
     {WITHDRAWN} as rank, row.landed_xid, 0 as kafka_offset, row.landed_at, row.deleted_position,
     {_identity_only(columns)}
 from {ENDED} as row
-where (row.source_system, row.ticket_id) > (%s, %s) and {seen.seen("row")} and {_is_gone()}
+where
+    (row.source_system, row.ticket_id) > (%(source_system)s, %(ticket_id)s) and {seen.seen("row")} and {_is_gone()}
 order by row.source_system, row.ticket_id
 limit {rows}
 """
 
 
 def _is_gone() -> str:
-    """Whether a delete took what stood: a ticket whose latest row is older than its tombstone lives on."""
+    """Whether a delete took what stood: a ticket whose latest version stood before its tombstone lives on."""
     return f"""not exists (
     select from {LATEST} as living
+    left join {RESTATED_TICKETS} as restated using (source_system, ticket_id)
     where
         living.source_system = row.source_system
         and living.ticket_id = row.ticket_id
-        and living.landed_xid < row.landed_xid
+        and greatest(living.landed_xid, restated.landed_xid) < row.landed_xid
 )"""
 
 

@@ -6,7 +6,7 @@ its snapshot has not seen. Places named by `reached` are those at which a fault 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -127,7 +127,8 @@ class Relay:
     async def _fill(self, connection: AsyncConnection[Any], done: Progress) -> Progress:
         """Send the next page of what there was before the relay, and write it off."""
         ask = queries.filling_deleted if done.filling == "deleted" else queries.filling_tickets
-        rows = await _rows(connection, ask(done.seen, self._columns, PART_ROWS), done.filled)
+        told = dict(zip(("source_system", "ticket_id"), done.filled, strict=True))
+        rows = await _rows(connection, ask(done.seen, self._columns, PART_ROWS), told)
         if len(rows) == PART_ROWS:
             after = replace(done, filled=(rows[-1]["source_system"], rows[-1]["ticket_id"]))
         elif done.filling == "deleted":
@@ -150,7 +151,9 @@ class Relay:
         return after if kept else await progress.read(connection)
 
 
-async def _rows(connection: AsyncConnection[Any], query: str, parameters: tuple[str, ...] | None = None) -> list[dict[str, Any]]:
+async def _rows(
+    connection: AsyncConnection[Any], query: str, parameters: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query.encode(), parameters)
         return await cursor.fetchall()

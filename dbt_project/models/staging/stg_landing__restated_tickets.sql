@@ -1,4 +1,4 @@
--- Grain: one row per ticket whose latest row was once found anew without a version that landed with it.
+-- Grain: one row per ticket that once got an older version back as its latest.
 select
     source_system,
     ticket_id,

@@ -17,8 +17,13 @@ TICKETS = f"{_TICKETS} as asked (source_system, ticket_id)"
 LATEST = text(f"""
 select asked.place - 1, latest.version, ended.deleted_position
 from {_TICKETS} with ordinality as asked (source_system, ticket_id, place)
-left join landing.ticket_signals as latest
-    on asked.source_system = latest.source_system and asked.ticket_id = latest.ticket_id
+left join lateral (
+    select standing.version
+    from landing.ticket_signal_versions as standing
+    where standing.source_system = asked.source_system and standing.ticket_id = asked.ticket_id
+    order by standing.version desc
+    limit 1
+) as latest on true
 left join landing.deleted_tickets as ended
     on asked.source_system = ended.source_system and asked.ticket_id = ended.ticket_id
 where latest.version is not null or ended.deleted_position is not null

@@ -14,7 +14,7 @@ from stream.core.letters import Letter, conflict_letter, displaced_letter
 from stream.core.lives import Candidate
 from stream.core.outcomes import Outcome
 from stream.core.records import Change
-from stream.core.tangles import Component, Untangling, untangle
+from stream.core.tangles import Untangling, untangle
 from stream.core.tickets import fold_tickets, signal_of, tangled_tickets, ticket_of
 from stream.edges.warehouse import history, letters, state
 from stream.edges.warehouse.untangle import displaced_rows, write_untangling
@@ -48,7 +48,6 @@ def land_tickets(
     known = state.read_state(connection, [change for _, change in changes], exact=alone)
     started = perf_counter()
     tangled = tangled_tickets((one for _, one in batch.tickets), known)
-    settled: set[str] = set()
     landed.fold_seconds = perf_counter() - started
     if tangled and not alone:
         raise TangledError
@@ -59,13 +58,11 @@ def land_tickets(
         result = untangle([one for one in batch.tickets if ticket_of(one[1]) in tangled], component)
         landed.outcomes.update(result.outcomes)
         landed.conflicts = _conflicts(connection, result, offsets, changes)
-        settled.update(signal_of(new.change).idempotency_key for new in result.new)
-        settled.update(candidate.key for candidate in result.freed)
-        _write(connection, result, component, policy)
+        _write(connection, result, policy)
     started = perf_counter()
     fold = fold_tickets([one for one in changes if ticket_of(one[1]) not in tangled], known)
     landed.fold_seconds += perf_counter() - started
-    history.write_fold(connection, fold, known.latest, settled)
+    history.write_fold(connection, fold)
     landed.outcomes.update(fold.outcomes)
     return landed
 
@@ -81,8 +78,8 @@ def _conflicts(
     return written + [conflict_letter(one, int(is_fresh(one.change.record, offsets))) for one in result.conflicts]
 
 
-def _write(connection: Connection, result: Untangling, component: Component, policy: DriftPolicy) -> None:
-    write_untangling(connection, result, component.tickets, _reader(connection, result, policy))
+def _write(connection: Connection, result: Untangling, policy: DriftPolicy) -> None:
+    write_untangling(connection, result, _reader(connection, result, policy))
     letters.erase_letters(connection, result.tombstones)
     letters.erase_conflicts(connection, result.conflicts_over)
     letters.resolve_letters(connection, result.freed)

@@ -1,6 +1,6 @@
-"""Writing the result of an untangling: versions come and go, lives end, the latest rows are found anew."""
+"""Writing the result of an untangling: versions come and go, lives end."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
@@ -8,12 +8,9 @@ from stream.core.lives import Candidate, Ticket
 from stream.core.records import Change
 from stream.core.tangles import Tombstone, Untangling
 from stream.core.tickets import NewVersion
-from stream.edges.warehouse.history import COLUMNS, insert_versions, set_positions
+from stream.edges.warehouse.history import insert_versions, set_positions
 from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.state import TICKETS, tickets_parameters
-from stream.edges.warehouse.tables import SIGNAL_COLUMNS
-
-_SET = ", ".join(f"{column} = excluded.{column}" for column in SIGNAL_COLUMNS)
 
 DELETE_VERSIONS = text("""
 delete from landing.ticket_signal_versions where idempotency_key = any(cast(:keys as text[]))
@@ -48,33 +45,15 @@ where not exists (
 on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 """)
 
-DELETE_LATEST = text(f"""
-delete from landing.ticket_signals as latest
-using {TICKETS}
-where
-    latest.source_system = asked.source_system
-    and latest.ticket_id = asked.ticket_id
-    and not exists (
-        select from landing.ticket_signal_versions as version
-        where version.source_system = asked.source_system and version.ticket_id = asked.ticket_id
-    )
-""")
-
-# Readers find what landed by the versions; a row that may have none of its own is listed for them.
-FIND_LATEST = text(f"""
-with found as (
-    insert into landing.ticket_signals as latest ({COLUMNS})
-    select distinct on (version.source_system, version.ticket_id) {", ".join(f"version.{column}" for column in SIGNAL_COLUMNS)}
-    from landing.ticket_signal_versions as version
-    inner join {TICKETS} using (source_system, ticket_id)
-    order by version.source_system, version.ticket_id, version.version desc
-    on conflict (source_system, ticket_id) do update set {_SET}, landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
-    where :always or (latest.idempotency_key, latest.content_hash) <> (excluded.idempotency_key, excluded.content_hash)
-    returning source_system, ticket_id
-)
-
+# Readers find what landed by the versions; a ticket whose latest is an older version again has none that just landed.
+RESTATED = text(f"""
 insert into landing.restated_tickets (source_system, ticket_id)
-select source_system, ticket_id from found
+select source_system, ticket_id
+from {TICKETS}
+where exists (
+    select from landing.ticket_signal_versions as version
+    where version.source_system = asked.source_system and version.ticket_id = asked.ticket_id
+)
 on conflict (source_system, ticket_id) do update set landed_at = excluded.landed_at, landed_xid = excluded.landed_xid
 """)
 
@@ -85,13 +64,8 @@ def displaced_rows(connection: Connection, displaced: Iterable[Candidate]) -> li
     return [{**row, "custom_metrics": row["metrics_text"]} for row in rows]
 
 
-def write_untangling(
-    connection: Connection,
-    untangling: Untangling,
-    tickets: Collection[Ticket],
-    reread: Callable[[Candidate], Change],
-) -> None:
-    """Write an untangling's versions, tombstones and latest rows. `reread` gives the change a freed letter holds."""
+def write_untangling(connection: Connection, untangling: Untangling, reread: Callable[[Candidate], Change]) -> None:
+    """Write an untangling's versions and tombstones. `reread` gives the change a freed letter holds."""
     gone = [*untangling.displaced, *untangling.over]
     if gone:
         connection.execute(DELETE_VERSIONS, {"keys": array_literal(candidate.key for candidate in gone)})
@@ -100,12 +74,9 @@ def write_untangling(
     insert_versions(connection, [*freed, *untangling.new])
     _write_tombstones(connection, untangling.tombstones)
     touched = {candidate.ticket for candidate in gone}
-    connection.execute(DELETE_LATEST, tickets_parameters(tickets))
-    connection.execute(FIND_LATEST, {**tickets_parameters(set(tickets) - touched), "always": False})
-    connection.execute(FIND_LATEST, {**tickets_parameters(touched), "always": True})
-    vanished = touched - set(untangling.tombstones)
-    if vanished:
-        connection.execute(VANISHED, tickets_parameters(vanished))
+    if touched:
+        connection.execute(RESTATED, tickets_parameters(touched))
+        connection.execute(VANISHED, tickets_parameters(touched - set(untangling.tombstones)))
 
 
 def _write_tombstones(connection: Connection, tombstones: Mapping[Ticket, Tombstone]) -> None:

@@ -191,7 +191,7 @@ def test_a_warehouse_that_is_away_is_one_sentence(bench: Bench, monkeypatch: pyt
 REFUSE_AT_COMMIT = """
 create function refuse_at_commit() returns trigger language plpgsql as
 $$ begin raise exception 'no' using errcode = 'check_violation'; end $$;
-create constraint trigger refuse after insert on landing.ticket_signals deferrable initially deferred
+create constraint trigger refuse after insert on landing.ticket_signal_versions deferrable initially deferred
 for each row execute function refuse_at_commit();
 """
 

@@ -22,7 +22,7 @@ MARTS = [
 ]
 
 LANDED = """
-create temp table new_tickets as
+insert into landing.ticket_signal_versions
 select
     gen_random_uuid() as event_id, now() - interval '1 hour' as occurred_at, 'zendesk' as source_system,
     'T-' || number as ticket_id, 'A-1' as account_id,
@@ -33,8 +33,6 @@ select
     1 as version, now() as updated_at, 'x'::bytea as content_hash, '{1}'::bigint[] as source_positions, 0 as kafka_partition,
     number as kafka_offset, now() as store_committed_at, now() as captured_at
 from generate_series(1, 60) as number;
-insert into landing.ticket_signal_versions select * from new_tickets;
-insert into landing.ticket_signals select * from new_tickets;
 insert into landing.accounts (account_id, name, content_hash, source_position) values ('A-1', 'One', 'x', 1);
 """
 BUILT = """

@@ -32,7 +32,7 @@ ONE = "where ticket_id = 'T-1'"
 
 # What to do to a good warehouse so that this check, at least, fails.
 BREAKS = {
-    "landing:columns_are_those_of_the_contract": "alter table landing.ticket_signals rename column custom_metrics to metrics",
+    "landing:columns_are_those_of_the_contract": "alter view landing.ticket_signals rename column custom_metrics to metrics",
     "landing:sentiment_is_known": f"update landing.ticket_signals set sentiment = 'furious' {ONE}",
     "landing:churn_risk_is_known": f"update landing.ticket_signals set churn_risk = 'total' {ONE}",
     "landing:effort_is_known": f"update landing.ticket_signals set effort = 'none' {ONE}",
@@ -41,7 +41,6 @@ BREAKS = {
     "landing:occurred_at_is_plausible": f"update landing.ticket_signals set occurred_at = now() + interval '1 day' {ONE}",
     "landing:version_is_positive": f"update landing.ticket_signals set version = 0 {ONE}",
     "landing:sentiment_score_is_in_range": f"update landing.ticket_signals set sentiment_score = 17 {ONE}",
-    "landing:latest_is_the_newest_version": f"update landing.ticket_signal_versions set version = 2 {ONE}",
     "landing:accounts_are_known": "delete from landing.accounts",
     "landing:quotes_are_present": "update landing.ticket_signals set evidence_quote = null",
     "landing:rows_arrive_in_time": "update landing.ticket_signals set store_committed_at = now() - interval '1 hour'",

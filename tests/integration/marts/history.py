@@ -39,7 +39,7 @@ class History:
     def enrich(self) -> None:
         """A ticket gets its next version; after a delete that starts a new life."""
         ticket = self.random.choice(TICKETS)
-        self.land(self.version(ticket, self.newest_version(ticket) + self.random.choice((1, 1, 2))), is_latest=True)
+        self.land(self.version(ticket, self.newest_version(ticket) + self.random.choice((1, 1, 2))))
 
     def arrive_late(self) -> None:
         """A version lower than the latest joins the history."""
@@ -52,16 +52,15 @@ class History:
         }
         missing = sorted(set(range(1, max(known, default=1))) - known)
         if missing:
-            self.land(self.version(ticket, self.random.choice(missing)), is_latest=False)
+            self.land(self.version(ticket, self.random.choice(missing)))
 
     def correct(self) -> None:
         """The content that came first at the source takes the place of the content that was read first."""
         row = self.one("select source_system, ticket_id, version, idempotency_key from landing.ticket_signal_versions")
         if row:
             corrected = self.version(row[:2], row[2]) | {"idempotency_key": row[3]}
-            is_latest = self.newest_version(row[:2]) == row[2]
             self.query("delete from landing.ticket_signal_versions where idempotency_key = %s", row[3])
-            self.land(corrected, is_latest=is_latest)
+            self.land(corrected)
 
     def lose(self) -> None:
         """A conflict takes the latest version, and the one below it is found anew."""
@@ -69,13 +68,6 @@ class History:
         if row:
             self.query(
                 "delete from landing.ticket_signal_versions where (source_system, ticket_id, version) = (%s, %s, %s)", *row
-            )
-            self.query("delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)", *row[:2])
-            columns = ", ".join(self.version(row[:2], 0))
-            self.query(
-                f"insert into landing.ticket_signals ({columns}) select {columns} from landing.ticket_signal_versions"
-                " where (source_system, ticket_id) = (%s, %s) order by version desc limit 1",
-                *row[:2],
             )
             # Nothing stands any more: for readers it is gone, as after a delete.
             listed = "restated_tickets (source_system, ticket_id) values (%s, %s)" if self.newest_version(row[:2]) else (
@@ -89,8 +81,7 @@ class History:
     def delete(self) -> None:
         """A delete erases the ticket and leaves a tombstone."""
         ticket = self.random.choice(TICKETS)
-        for table in ("ticket_signals", "ticket_signal_versions"):
-            self.query(f"delete from landing.{table} where (source_system, ticket_id) = (%s, %s)", *ticket)
+        self.query("delete from landing.ticket_signal_versions where (source_system, ticket_id) = (%s, %s)", *ticket)
         self.query(
             "insert into landing.deleted_tickets (source_system, ticket_id, deleted_position) values (%s, %s, 1) on conflict (source_system, ticket_id)"
             " do update set landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()",
@@ -117,8 +108,7 @@ class History:
             *row[1:3],
             row[4],
         ):
-            is_latest = row[4] > self.newest_version(row[1:3])
-            self.land(self.version(row[1:3], row[4]) | {"idempotency_key": row[3]}, is_latest=is_latest)
+            self.land(self.version(row[1:3], row[4]) | {"idempotency_key": row[3]})
             self.query("update landing.dead_letters set status = 'replayed' where dead_letter_id = %s", row[0])
 
     def edit_mapping(self) -> None:
@@ -170,20 +160,9 @@ class History:
             "captured_at": choose((None, self.moment())), "landed_at": self.moment(),
         }  # fmt: skip
 
-    def land(self, row: dict[str, Any], *, is_latest: bool) -> None:
-        """Write one version, and the latest when it is that."""
-        self.insert("ticket_signal_versions", row)
-        if is_latest:
-            self.query(
-                "delete from landing.ticket_signals where (source_system, ticket_id) = (%s, %s)",
-                row["source_system"],
-                row["ticket_id"],
-            )
-            self.insert("ticket_signals", row)
-
-    def insert(self, table: str, row: dict[str, Any]) -> None:
-        statement = sql.SQL("insert into {} ({}) values ({})").format(
-            sql.Identifier("landing", table),
+    def land(self, row: dict[str, Any]) -> None:
+        """Write one version."""
+        statement = sql.SQL("insert into landing.ticket_signal_versions ({}) values ({})").format(
             sql.SQL(", ").join(map(sql.Identifier, row)),
             sql.SQL(", ").join([sql.Placeholder()] * len(row)),
         )

@@ -62,7 +62,7 @@ def crash_at(warehouse: Warehouse, mart: str) -> None:
 
 def land_slowly(history: History, connection: psycopg.Connection, warehouse: Warehouse, chance: random.Random) -> None:
     """A transaction that writes before a cycle and commits after it: its rows are older than rows the cycle has read."""
-    history.land(history.version(("slow", f"S{chance.randrange(3)}"), next(history.keys)), is_latest=True)
+    history.land(history.version(("slow", f"S{chance.randrange(3)}"), next(history.keys)))
     warehouse.build("--selector", "cycle")
     connection.commit()
 

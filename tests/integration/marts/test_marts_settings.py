@@ -25,7 +25,7 @@ def test_another_zone_moves_tickets_to_its_days(warehouse: Warehouse) -> None:
     """A changed zone recounts every day when the publisher starts with it, with no full refresh asked for."""
     history = History(warehouse.connection, seed=1)
     late_evening = history.version(("zendesk", "T1"), 1) | {"occurred_at": "2026-11-02 23:30:00+00"}
-    history.land(late_evening, is_latest=True)
+    history.land(late_evening)
     days = "select signal_date from build.fct_driver_sentiment_daily"
 
     warehouse.build()
@@ -41,7 +41,7 @@ def test_hops_are_the_differences_between_their_moments(warehouse: Warehouse) ->
     history = History(warehouse.connection, seed=1)
     moments = {"store_committed_at": "10:00:00+00", "captured_at": "10:00:02+00", "landed_at": "10:00:03+00"}
     version = history.version(("zendesk", "T1"), 1)
-    history.land(version | {name: f"2026-11-02 {moment}" for name, moment in moments.items()}, is_latest=True)
+    history.land(version | {name: f"2026-11-02 {moment}" for name, moment in moments.items()})
 
     warehouse.build()
     warehouse.publish()
@@ -57,7 +57,7 @@ def test_a_minute_is_counted_again_only_when_something_in_it_differs(warehouse: 
     history = History(warehouse.connection, seed=1)
     for version, landed_at in enumerate(("2026-11-02 10:00:30+00", "2026-11-02 11:30:00+00"), start=1):
         with warehouse.connection.transaction():
-            history.land(history.version(("zendesk", "T1"), version) | {"landed_at": landed_at}, is_latest=True)
+            history.land(history.version(("zendesk", "T1"), version) | {"landed_at": landed_at})
         for _ in range(2):  # the second publishes that the first was published
             warehouse.build()
             warehouse.publish()

@@ -153,7 +153,10 @@ def test_a_ticket_that_returns_in_the_transaction_of_its_delete_is_there(
     assert list(state(told)) == list(compacted(told)) == [("zendesk", "t1")]
 
 
-COPY = "insert into landing.{table} ({to}) select {of} from landing.{table} as row where ticket_id = 't1'"
+COLUMNS = "select attname from pg_attribute where attrelid = 'landing.ticket_signal_versions'::regclass and attnum > 0"
+COPY = """
+insert into landing.ticket_signal_versions ({to}) select {of} from landing.ticket_signal_versions where ticket_id = 't1'
+"""
 
 
 def test_a_transaction_that_commits_late_is_not_forgotten(land: Land, warehouse_url: str, topics: FakeTopics) -> None:
@@ -161,18 +164,10 @@ def test_a_transaction_that_commits_late_is_not_forgotten(land: Land, warehouse_
     land(changed(signal(), 10))
     carry(warehouse_url, topics)
     with psycopg.connect(warehouse_url) as late:
-        for table in ("ticket_signal_versions", "ticket_signals"):
-            columns = [
-                name
-                for (name,) in late.execute(
-                    "select column_name from information_schema.columns where table_schema = 'landing' and table_name = %s",
-                    [table],
-                )
-                if name not in ("landed_xid", "landed_at")
-            ]
-            other = {"ticket_id": "'t2'", "idempotency_key": "'t2:1'"}
-            values = ", ".join(other.get(name, name) for name in columns)
-            late.execute(COPY.format(table=table, to=", ".join(columns), of=values))  # type: ignore[arg-type]
+        columns = [name for (name,) in late.execute(COLUMNS) if name not in ("landed_xid", "landed_at")]
+        other = {"ticket_id": "'t2'", "idempotency_key": "'t2:1'"}
+        values = ", ".join(other.get(name, name) for name in columns)
+        late.execute(COPY.format(to=", ".join(columns), of=values))  # type: ignore[arg-type]
         land(changed(signal("t3"), 20, offset=1))
         carry(warehouse_url, topics)
     carry(warehouse_url, topics)

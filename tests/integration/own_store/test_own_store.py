@@ -186,7 +186,6 @@ def test_reconcile_names_and_repairs_what_was_changed_by_hand(cluster: Cluster) 
     for statement in (
         "update landing.ticket_signals set sentiment = 'negative', custom_metrics = '{}' where ticket_id = '21'",
         "delete from landing.ticket_signals where ticket_id = '22'",
-        "delete from landing.ticket_signal_versions where ticket_id = '22'",
         "update landing.accounts set name = 'Someone else' where account_id = 'acme'",
     ):
         query(warehouse, statement)

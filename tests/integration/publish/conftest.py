@@ -58,7 +58,7 @@ insert into build.fct_drivers select coalesce(driver, 'unmapped'), count(*) from
 """
 
 LAND = """
-insert into landing.ticket_signals (
+insert into landing.ticket_signal_versions (
     event_id, occurred_at, source_system, ticket_id, account_id, sentiment, churn_risk, effort, raw_tags, canonical_tag, driver,
     custom_metrics, evidence_url, evidence_quote, idempotency_key, version, content_hash, source_positions,
     kafka_partition, kafka_offset, store_committed_at
@@ -69,17 +69,11 @@ select
     'T-' || number || '-' || %(version)s, %(version)s, 'x', '{1}',
     0, number, now()
 from generate_series(%(first)s::int, %(last)s::int) as number
-on conflict (source_system, ticket_id) do update set
+on conflict (idempotency_key) do update set
     driver = excluded.driver, evidence_url = excluded.evidence_url,
-    version = excluded.version, idempotency_key = excluded.idempotency_key,
     landed_at = clock_timestamp(), landed_xid = pg_current_xact_id()
 """
 USUAL = {"source_system": "zendesk", "account_id": "A-1", "evidence": "https://evidence.example/T-"}
-HISTORY = """
-insert into landing.ticket_signal_versions
-select * from landing.ticket_signals
-on conflict do nothing
-"""
 
 
 class SqlBuilder:
@@ -141,7 +135,6 @@ class Warehouse:
         """Land tickets T-<first> to T-<last>; `others`: source_system, account_id, evidence (before the number)."""
         tickets = {"first": first, "last": last, "driver": driver, "version": version}
         self.execute(LAND, {**tickets, **USUAL, **others})
-        self.execute(HISTORY)
 
     def execute(self, query: str, values: object = None) -> list[tuple]:
         with psycopg.connect(self.url) as connection:

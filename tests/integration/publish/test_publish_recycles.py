@@ -12,7 +12,7 @@ import yaml
 from expectations.policy import DEFAULT_POLICY
 from ops.stack import processes
 from tests.conftest import free_port, wait_until
-from tests.integration.publish.conftest import HISTORY, Warehouse
+from tests.integration.publish.conftest import Warehouse
 
 CX = Path(sys.executable).parent / "cx"
 SESSION = "select pid from pg_stat_activity where application_name = 'cx publish' and datname = current_database()"
@@ -52,7 +52,6 @@ def test_a_publisher_that_grew_replaces_itself_and_goes_on(
     While it runs, `cx publish` says so and ends with 2.
     """
     warehouse.land(1, 60)
-    warehouse.execute(HISTORY)
     wait_until(lambda: publications(warehouse) == 1, 300, "the first publication")
     session, started = warehouse.execute(SESSION), processes.start_ticks(publisher.pid)
 
@@ -61,10 +60,8 @@ def test_a_publisher_that_grew_replaces_itself_and_goes_on(
     assert second.stderr.startswith(f"cx publish: another publisher is at work (database session {session[0][0]}, since ")
 
     warehouse.land(61, 70)
-    warehouse.execute(HISTORY)
     wait_until(lambda: publications(warehouse) >= 3, 300, "the first publication of its successor")
     warehouse.land(71, 80)
-    warehouse.execute(HISTORY)
     wait_until(lambda: tickets(warehouse) == 80, 300, "its successor publishing what is new")
 
     assert publisher.poll() is None

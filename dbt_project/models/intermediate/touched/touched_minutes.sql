@@ -1,8 +1,7 @@
 -- Grain: one row per minute in which a version landed whose latency may differ.
 -- What fct_ticket_signal_versions holds of the changed tickets (by name, because it is rebuilt next) beside what it will hold.
 -- Accumulates until the window is published.
--- depends_on: {{ ref('touched_tickets') }}, {{ ref('int_changed_ticket_versions') }}, {{ ref('stg_landing__restated_tickets') }}
--- depends_on: {{ ref('stg_landing__ticket_signals') }}, {{ ref('stg_landing__ticket_signal_versions') }}
+-- depends_on: {{ ref('touched_tickets') }}, {{ ref('int_changed_ticket_versions') }}, {{ ref('stg_landing__ticket_signal_versions') }}
 {%- set fact_before = in_build('fct_ticket_signal_versions') %}
 {%- set latency_before = in_build('fct_pipeline_latency') %}
 {%- set published = if_exists(source('published', 'fct_ticket_signal_versions')) %}
@@ -20,9 +19,6 @@
 with minutes as (
     select date_trunc('minute', landed_at) as landed_minute
     from {{ ref('stg_landing__ticket_signal_versions') }}
-    union
-    select date_trunc('minute', landed_at) as landed_minute
-    from {{ ref('stg_landing__ticket_signals') }}
     {%- for state in [latency_before, published] if state %}
     union
     select landed_minute
@@ -71,14 +67,6 @@ differing as (
 just_published as (
     select landed_at
     from {{ ref('stg_landing__ticket_signal_versions') }}
-    where {{ landed_in_last_publication(publications) }}
-    union all
-    select versions.landed_at
-    from {{ ref('stg_landing__restated_tickets') }} as restated
-    inner join {{ fact_before }} as versions
-        on
-            restated.source_system = versions.source_system
-            and restated.ticket_id = versions.ticket_id
     where {{ landed_in_last_publication(publications) }}
 ),
 {%- endif %}
