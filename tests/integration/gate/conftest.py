@@ -86,10 +86,14 @@ class GoodWarehouse:
     def close(self) -> None:
         self._validator.close()
 
-    def review(self, suite: str) -> Review:
-        """Review a window that contains everything."""
+    def snapshot(self) -> str:
+        [(snapshot,)] = self.execute("select pg_current_snapshot()::text")
+        return str(snapshot)
+
+    def review(self, suite: str, until: str = "") -> Review:
+        """Review a window that contains everything, or everything that a snapshot saw."""
+        window = Window(None, until or self.snapshot())
         with psycopg.connect(self.url, autocommit=True) as connection:
-            window = Window(None, str(connection.execute("select pg_current_snapshot()::text").fetchone()[0]))  # type: ignore[index]
             return self.gate.review(connection, suite, window, MARTS, datetime.now(UTC))
 
 

@@ -123,6 +123,23 @@ def test_hours_with_a_held_publish_do_not_count_as_usual(good: GoodWarehouse) ->
     assert results["hourly_volume_is_not_high"].outcome == "failed"
 
 
+def test_a_version_lost_after_the_build_is_no_failure_of_the_build(good: GoodWarehouse) -> None:
+    """A conflict takes the latest version while the candidates are checked: what was built of it is right for its window.
+
+    Guard: restated tickets that the window's end has not seen are passed over. Without it the check fails both times.
+    """
+    good.execute(f"update build.fct_ticket_signals set version = 2 {ONE}")
+    built_until = good.snapshot()
+    good.execute("insert into landing.restated_tickets (source_system, ticket_id) values ('zendesk', 'T-1')")
+
+    found = [
+        {result.check.name: result.outcome for result in good.review("candidates", until).results}["every_landed_ticket_is_built"]
+        for until in (built_until, good.snapshot())
+    ]
+
+    assert found == ["passed", "failed"]
+
+
 def test_too_little_history_passes_and_says_so(good: GoodWarehouse) -> None:
     """A young warehouse has nothing to compare its volume with."""
     results = {result.check.name: result for result in good.review("landing").results}
