@@ -16,7 +16,7 @@ class Sizes:
     setting_tickets: int  # for each setting that is varied
     setting_rounds: int  # of all settings in turn
     growth_tickets: tuple[int, ...]
-    growth_events: int  # landed at each size
+    growth_events: int  # landed at each size: few would show what the first page after a checkpoint costs, not what landing does
     growth_versions: int  # of every tenth ticket; the others have one
     publish_up_to: int  # tickets; larger sizes measure landing only
     starts: int
@@ -39,7 +39,7 @@ FULL = Sizes(
     backlog_events=500_000, landing_rounds=3,
     latency_rates=(10, 200, 2_000), latency_seconds=60,
     snapshot_tickets=1_000_000, setting_tickets=100_000, setting_rounds=3,
-    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=60_000, growth_versions=10, publish_up_to=5_000_000,
+    growth_tickets=(100_000, 1_000_000, 5_000_000), growth_events=300_000, growth_versions=10, publish_up_to=5_000_000,
     starts=3,
     scale_events=300_000, scale_workers=(1, 2, 4),
 )  # fmt: skip
