@@ -23,7 +23,7 @@ from tests.stack_fixture import RunningStack
 JOURNAL = Path(__file__).parent.parent / "journal.sql"
 LANDING = (
     "ticket_signal_versions",
-    "ticket_signals",
+    "restated_tickets",
     "deleted_tickets",
     "tag_taxonomy",
     "accounts",

@@ -12,7 +12,7 @@ from tests.faults.line import Line
 from tests.faults.proxy import Proxy
 from tests.faults.traffic import signal
 
-HISTORY, LATEST = "landing.ticket_signal_versions", "landing.ticket_signals"
+HISTORY, COUNTS = "landing.ticket_signal_versions", "landing.consumed_records"
 WAITING = "select xact_start from pg_stat_activity where application_name = 'cx-worker' and wait_event_type = 'Lock'"
 
 
@@ -94,7 +94,7 @@ def test_a_deadlock_is_tried_again(line: Line) -> None:
         rival.execute("set deadlock_timeout = '1h'")
         rival.execute("set lock_timeout = '60s'")
         line.settle()
-        rival.execute(f"lock table {LATEST} in share mode")  # it may be read: the worker waits once it has written the history
+        rival.execute(f"lock table {COUNTS} in share mode")  # it may be read: the worker waits once it has written the history
         line.write(signal("deadlock"))  # a batch of one: halving a larger one would be an attempt more
         wait_until(lambda: line.warehouse(WAITING), what="the worker waiting for the table")
         rival.execute(f"lock table {HISTORY} in share mode")
@@ -123,7 +123,7 @@ def test_a_statement_that_takes_too_long_is_tried_again(line: Line) -> None:
     Guard: class 57 is the warehouse's fault. Seen when it was called a misconfiguration: the worker went down nine times.
     """
     with worker_with(line, statement_timeout="300ms"), psycopg.connect(line.stack.warehouse_url) as holder:
-        holder.execute(f"lock table {LATEST} in access exclusive mode")
+        holder.execute(f"lock table {HISTORY} in access exclusive mode")
         write(line, "slow")
         attempts = set[object]()
 
@@ -143,7 +143,7 @@ def test_the_worker_survives_a_restart_of_the_warehouse(line: Line) -> None:
     """
     write(line, "killed")
     with contextlib.closing(psycopg.connect(line.stack.warehouse_url)) as holder:
-        holder.execute(f"lock table {LATEST} in access exclusive mode")
+        holder.execute(f"lock table {HISTORY} in access exclusive mode")
         line.write(signal("waits"))
         wait_until(lambda: line.warehouse(WAITING), what="a batch waiting for the table")
         line.stack.kill("postgres", stay_down=False)
