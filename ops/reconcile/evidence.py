@@ -1,9 +1,7 @@
 """What the warehouse knows of some tickets besides their latest version: history and dead letters."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,15 +10,15 @@ import psycopg
 from ops.reconcile.letters import Letter
 from ops.reconcile.queries import row_hash
 from ops.reconcile.relations import Expressions, Relation, history
-from ops.reconcile.side import Identity, columns_of
+from ops.reconcile.side import Identity, columns_of, decoded
 from ops.reconcile.verdicts import Version
 from stream.core.changes import UNREADABLE, metrics_of
 from stream.core.content import row_hash as contract_row_hash
 from stream.core.content import signal_hash
 from stream.core.contract.rows import ROW_TYPES, TicketSignal
 from stream.core.diagnose import key_identity
+from stream.core.letters import SIGNALS_TABLE
 
-TICKETS = "ticket_signals"
 CONTENT = "(to_jsonb(row) || jsonb_build_object('custom_metrics', row.custom_metrics::text))::text"  # of a relation `row`
 ASKED = "(source_system, ticket_id) in (select * from unnest(%s::text[], %s::text[]))"
 LETTER = """
@@ -51,14 +49,8 @@ def versions_of(
     """
     found: defaultdict[Identity, list[Version]] = defaultdict(list)
     for identity, version, hashed, landed_as, content in connection.execute(text.encode(), columns_of(identities)):
-        found[tuple(identity)].append(Version(version, hashed, landed_as != content_hash(TICKETS, values_of(content))))
+        found[tuple(identity)].append(Version(version, hashed, landed_as != content_hash(SIGNALS_TABLE, decoded(content))))
     return {identity: tuple(versions) for identity, versions in found.items()}
-
-
-def values_of(content: str) -> dict[str, Any]:
-    """The values of a row read as CONTENT, numbers exact."""
-    values: dict[str, Any] = json.loads(content, parse_float=Decimal)
-    return values
 
 
 def letters_of(
@@ -66,7 +58,7 @@ def letters_of(
 ) -> dict[Identity, tuple[Letter, ...]]:
     """The dead letters of these rows that nobody resolved, or that were replayed with an edit, newest first."""
     found: defaultdict[Identity, list[Letter]] = defaultdict(list)
-    if relation.table == TICKETS:
+    if relation.table == SIGNALS_TABLE:
         for identity, *fields in connection.execute(TICKET_LETTERS, [relation.table, *columns_of(identities)]):
             found[tuple(identity)].append(Letter(*fields))
     else:

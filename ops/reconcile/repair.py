@@ -10,12 +10,13 @@ import psycopg
 
 from ops.backfill import signals
 from ops.reconcile.comparison import Sides
-from ops.reconcile.evidence import ASKED, CONTENT, TICKETS, content_hash, values_of
+from ops.reconcile.evidence import ASKED, CONTENT, content_hash
 from ops.reconcile.repair_plan import Case, LandedVersion, Plan, plan
 from ops.reconcile.settled import store_position
-from ops.reconcile.side import Identity, batches, columns_of
+from ops.reconcile.side import Identity, batches, columns_of, decoded
 from ops.reconcile.verdicts import Kind, Verdict
 from stream.core.batch import divide
+from stream.core.letters import SIGNALS_TABLE
 from stream.core.positions import reached
 from stream.core.records import Deletion, RawRecord
 from stream.edges.warehouse.landing import Warehouse
@@ -110,7 +111,7 @@ def _cases(
     asked = columns_of(identities)
     keys = [values["idempotency_key"] for values in store.values() if values["idempotency_key"]]
     versions = [
-        _landed_version(values_of(content), stored, positions)
+        _landed_version(decoded(content), stored, positions)
         for content, stored, positions in warehouse.execute(LANDED, [*asked, keys])
     ]
     ended = {tuple(identity): int(end) for identity, end in warehouse.execute(TOMBSTONES, asked)}
@@ -125,7 +126,7 @@ def _cases(
 
 def _landed_version(values: dict[str, Any], stored: bytes, positions: list[Decimal]) -> LandedVersion:
     identity = (values["source_system"], values["ticket_id"])
-    recomputed = content_hash(TICKETS, values)
+    recomputed = content_hash(SIGNALS_TABLE, values)
     return LandedVersion(identity, values["idempotency_key"], values["version"], stored, recomputed, tuple(map(int, positions)))
 
 
@@ -190,7 +191,7 @@ def _audit(
     version: LandedVersion | None = None,
     *,
     reason: str,
-    table: str = TICKETS,
+    table: str = SIGNALS_TABLE,
 ) -> None:
     values = {
         "table": table, "identity": list(identity), "action": action, "reason": reason,

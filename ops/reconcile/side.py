@@ -68,7 +68,7 @@ class Side:
             tuple(identity): FullRow(
                 Token(row_hash, transaction),
                 dict(zip(self.expressions.columns, hashes, strict=True)),
-                _decoded(values),
+                decoded(values),
                 int(position),
             )
             for some in batches(identities)
@@ -87,10 +87,10 @@ def batches(identities: Iterable[Identity]) -> Iterable[list[Identity]]:
     return (ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH))
 
 
-def _decoded(values: str) -> dict[str, Any]:
+def decoded(values: str) -> dict[str, Any]:
     """The row as JSON values, numbers exact."""
-    decoded: dict[str, Any] = json.loads(values, parse_float=Decimal)
-    return decoded
+    row: dict[str, Any] = json.loads(values, parse_float=Decimal)
+    return row
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
