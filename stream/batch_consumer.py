@@ -7,8 +7,10 @@ the only committable offsets are those the app reports as landed.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, Message
 
@@ -46,13 +48,18 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust has no types
                 yield tp, message
 
     async def _read_again(self) -> None:
-        """Go back to what is committed: a fetch across a rebalance is dropped, but has moved the positions past its records."""
+        """Go back to what is committed: a fetch across a rebalance is dropped, but has moved the positions past its records.
+
+        When the rebalance takes partitions away meanwhile there is nothing to go back for: the assignment that follows starts
+        at what is committed.
+        """
         if not self.assignment():
             return
-        await self.perform_seek()
-        never_committed = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
-        for tp, offset in (await self.earliest_offsets(*never_committed)).items() if never_committed else ():
-            await self.seek(tp, offset)
+        with suppress(IllegalStateError, AssertionError):  # aiokafka asserts that there is an assignment
+            await self.perform_seek()
+            never_committed = [tp for tp in self.assignment() if self._committed_offset.get(tp) is None]
+            for tp, offset in (await self.earliest_offsets(*never_committed)).items() if never_committed else ():
+                await self.seek(tp, offset)
 
     def landed(self, offsets: dict[TP, int], generation: int) -> None:
         """Allow these offsets (each the next one to read) to be committed. Rule 8: called after the warehouse commit only.

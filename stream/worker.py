@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import warnings
 from asyncio import Event, Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 import yaml
 from aiokafka.errors import KafkaConnectionError
+from faust.exceptions import AlreadyConfiguredWarning
 
 from stream.app import AppSettings, StreamApp, create_app
 from stream.core.drift import Action, DriftPolicy, parse_policy
@@ -175,7 +177,8 @@ class Worker:
             if drain:
                 await asyncio.wait_for(app.busy.acquire(), DRAIN_SECONDS)
                 await asyncio.wait_for(app.consumer.commit(), DRAIN_SECONDS)
-        app.conf.stream_wait_empty = False  # what is still in flight now will be read again
+        with warnings.catch_warnings(action="ignore", category=AlreadyConfiguredWarning):
+            app.conf.stream_wait_empty = False  # what is still in flight now will be read again
         with suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), DRAIN_SECONDS)
         await self._topic.stop()

@@ -23,6 +23,7 @@ def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) 
             with another_worker(line, names[0]) as first, another_worker(line, names[1]) as second:
                 wait_until(lambda: members(line) >= {"supervised", *names}, 120, "three workers sharing the partitions")  # noqa: B023
                 line.wait_for_changes(100)
+                assert first.poll() is None, "the join of another ended it"
                 first.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
                 if turn == 1:
                     line.stack.stop("kafka")
@@ -31,6 +32,7 @@ def test_nothing_is_lost_or_out_of_order_while_workers_come_and_die(line: Line) 
                     line.stack.kill("worker", stay_down=False)
                     line.stack.wait_until_up("worker")
                 line.wait_for_changes(100)
+                assert second.poll() is None, "the end of another ended it"
                 second.send_signal(chance.choice((signal.SIGKILL, signal.SIGTERM)))
     line.assert_right()
     line.wait_until_acknowledged()

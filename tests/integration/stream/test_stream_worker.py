@@ -143,6 +143,7 @@ def test_workers_share_the_partitions_and_lose_nothing(clean: RunningStack) -> N
             write(clean, *records(3000, 600))
             wait_until(lambda: "cx_consumer_lag_records{" in metrics(port), what="the second worker reading")
             write(clean, *records(4000, 600))
+            assert first.poll() is None, "the second one's join ended it"
             first.kill()
             write(clean, *records(5000, 600))
             wait_until(lambda: tickets(clean) >= expected, what="2,400 tickets landed")
