@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from stream.core.accounting import Partition, is_fresh
+from stream.core.accounting import Consumed, Partition, is_fresh
 from stream.core.alerts import Alert, breaker_alert, breaker_closed_alert
 from stream.core.backoff import backoff_seconds
 from stream.core.batch import Batch, divide
@@ -35,6 +35,7 @@ class Landed(Protocol):
     """What one transaction did."""
 
     outcomes: dict[int, Outcome]
+    consumed: dict[Partition, Consumed]
     new_letters: list[Letter]
     seconds: dict[str, float]
 
@@ -64,7 +65,9 @@ class Letterbox(Protocol):
 class Observer(Protocol):
     """Who counts."""
 
-    def landed(self, batch: Batch, outcomes: Mapping[int, Outcome], seconds: Mapping[str, float]) -> None: ...
+    def landed(
+        self, batch: Batch, outcomes: Mapping[int, Outcome], consumed: Mapping[Partition, Consumed], seconds: Mapping[str, float]
+    ) -> None: ...
 
     def took(self, stage: str, seconds: float) -> None: ...
 
@@ -138,7 +141,7 @@ class Pipeline:
                 self._land(part)
             return
         self._letters_pending = self._letters_pending or bool(landed.new_letters)
-        self._observer.landed(batch, landed.outcomes, landed.seconds)
+        self._observer.landed(batch, landed.outcomes, landed.consumed, landed.seconds)
         self._remember(breaker, rejected)
 
     def _check(self, breaker: Breaker, batch: Batch) -> list[bool]:

@@ -1,8 +1,8 @@
 """Mend what differs: take out what is wrong, with a trace; have the store's rows read again; end the life of what is extra."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -168,10 +168,9 @@ def _end_lives(sides: Sides, identities: Sequence[Identity], position: int) -> N
         "select next_offset from landing.consumed_records where topic = %s and kafka_partition = 0", [REPAIRS_TOPIC]
     ).fetchone()
     first = following[0] if following else 0
-    now = datetime.now(UTC)
-    moment = int(now.timestamp() * 1000)
+    now = time.time_ns() // 1_000
     deletions = [
-        Deletion(RawRecord(REPAIRS_TOPIC, 0, first + number, moment, None, None), table, identity, position, now)
+        Deletion(RawRecord(REPAIRS_TOPIC, 0, first + number, now // 1_000, None, None), table, identity, position, now)
         for number, identity in enumerate(identities)
     ]
     lander = Warehouse(sides.warehouse_url, read_policy())

@@ -1,6 +1,5 @@
 """A change made of a typed row: what a type cannot say is checked here, and null collections become empty ones."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ from stream.core.records import Change, Difference, Identity, Record
 UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError, ValueError)  # all that decoding can raise
 _JSON = msgspec.json.Decoder()
 _LOWEST, _HIGHEST = Decimal(-MAX_SCORE), Decimal(MAX_SCORE)  # an int would be converted at every comparison
-_from_seconds = datetime.fromtimestamp
+_FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
 
 
 def make_change(
@@ -67,11 +66,10 @@ def is_in_range(score: Decimal) -> bool:
     return len(str(score)) <= MAX_SCORE_DIGITS or len(score.as_tuple().digits) <= MAX_SCORE_DIGITS
 
 
-def instant(microseconds: int | None, milliseconds: int | None) -> datetime | None:
-    """The moment so long after 1970; None when unknown or beyond the calendar."""
-    try:
-        if microseconds is not None:
-            return _from_seconds(microseconds / 1e6, UTC)
-        return None if milliseconds is None else _from_seconds(milliseconds / 1e3, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
+def instant(microseconds: int | None, milliseconds: int | None) -> int | None:
+    """The moment so long after 1970, in microseconds; None when unknown or beyond the calendar."""
+    if microseconds is None:
+        if milliseconds is None:
+            return None
+        microseconds = milliseconds * 1_000
+    return microseconds if _FIRST_MOMENT <= microseconds <= _LAST_MOMENT else None

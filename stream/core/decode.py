@@ -3,6 +3,8 @@
 One typed decode takes the good records; everything else goes to `diagnose`, which is slow and exact.
 """
 
+from functools import lru_cache
+
 from stream.core.changes import UNREADABLE, make_change
 from stream.core.contract.rows import MAX_RECORD_BYTES
 from stream.core.diagnose import diagnose, key_identity
@@ -15,12 +17,18 @@ _SENTINEL = SENTINEL.encode()
 _NUL = b"\\u0000"
 
 
+@lru_cache
+def _table_of(topic: str) -> str | None:
+    """The table that a topic is named after; None for heartbeats."""
+    return None if topic.startswith(HEARTBEAT_PREFIX) else topic.rpartition(".")[2]
+
+
 def decode(record: Record, policy: DriftPolicy) -> Decoded:
     """Say what one consumed record is."""
     value = record.value
-    if value is None or record.topic.startswith(HEARTBEAT_PREFIX):
+    table = _table_of(record.topic)
+    if value is None or table is None:
         return NoEffect(record)
-    table = record.topic.rpartition(".")[2]
     if table not in DECODERS:
         return Rejection(record, table, Reason.UNKNOWN_TABLE, f"topic {record.topic}")
     if len(value) > MAX_RECORD_BYTES:

@@ -1,6 +1,5 @@
 """What a consumed record can turn out to be: a change, a deletion, a rejection, or nothing at all."""
 
-from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -56,8 +55,8 @@ class Change(Struct, gc=False):
     row: Row
     position: int
     content_hash: bytes
-    committed_at: datetime | None  # when the store committed it; unknown for snapshot reads
-    captured_at: datetime | None
+    committed_at: int | None  # when the store committed it, in microseconds since 1970; unknown for snapshot reads
+    captured_at: int | None
     differences: tuple[Difference, ...] = ()
 
 
@@ -68,7 +67,7 @@ class Deletion(Struct, gc=False):
     table: str
     identity: Identity
     position: int
-    deleted_at: datetime | None
+    deleted_at: int | None  # microseconds since 1970
 
 
 class Rejection(Struct, gc=False):

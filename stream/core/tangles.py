@@ -1,7 +1,6 @@
 """Fold events of tangled tickets: resolve the whole component anew and say what differs from what the warehouse holds."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -16,7 +15,7 @@ class Tombstone(NamedTuple):
     """The end of a ticket's life."""
 
     position: int
-    deleted_at: datetime | None
+    deleted_at: int | None  # microseconds since 1970
 
 
 class Component(Struct):

@@ -1,13 +1,13 @@
 """Prometheus: the one place that observes. Names are constants; values come in as the pipeline reports them."""
 
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
+from stream.core.accounting import Consumed, Partition
 from stream.core.batch import Batch
 from stream.core.outcomes import Outcome
-from stream.core.records import Change
 
 RECORDS = "cx_records"  # Prometheus appends _total
 BATCH_RECORDS = "cx_batch_records"
@@ -40,18 +40,21 @@ class Metrics:
         server, _ = start_http_server(port, address, self.registry)
         return int(server.server_port)
 
-    def landed(self, batch: Batch, outcomes: Mapping[int, Outcome], seconds: Mapping[str, float]) -> None:
+    def landed(
+        self, batch: Batch, outcomes: Mapping[int, Outcome], consumed: Mapping[Partition, Consumed], seconds: Mapping[str, float]
+    ) -> None:
         """A batch is durable."""
         self._sizes.observe(len(batch.records))
-        for (table, outcome), number in _by_table(batch, outcomes).items():
-            self._records.labels(table, outcome).inc(number)
+        for (topic, _), one in consumed.items():
+            for outcome, number in one.outcomes.items():
+                self._records.labels(topic.rpartition(".")[2], outcome.value).inc(number)
         for stage, spent in seconds.items():
             self._stages.labels(stage).observe(spent)
-        now = datetime.now(UTC)
-        applied = [one for place, one in batch.tickets if outcomes[place] is Outcome.APPLIED and isinstance(one, Change)]
+        now = time.time_ns() // 1_000
+        applied = [one for place, one in batch.changes if outcomes[place] is Outcome.APPLIED]
         for change in applied[:: max(1, len(applied) // MOST_SAMPLES)]:
             if change.committed_at is not None:
-                self._ages.observe(max(0.0, (now - change.committed_at).total_seconds()))
+                self._ages.observe(max(0, now - change.committed_at) / 1e6)
 
     def took(self, stage: str, seconds: float) -> None:
         """A stage outside the transaction is done."""
@@ -66,11 +69,3 @@ class Metrics:
         self._lag.clear()
         for (topic, partition), records in partitions.items():
             self._lag.labels(topic, str(partition)).set(records)
-
-
-def _by_table(batch: Batch, outcomes: Mapping[int, Outcome]) -> dict[tuple[str, str], int]:
-    numbers: dict[tuple[str, str], int] = {}
-    for place, record in enumerate(batch.records):
-        key = record.topic.rpartition(".")[2], outcomes[place].value
-        numbers[key] = numbers.get(key, 0) + 1
-    return numbers

@@ -8,12 +8,13 @@ from sqlalchemy import Connection, text
 
 from stream.core.records import Change
 from stream.core.tickets import Fold, NewVersion
-from stream.edges.warehouse.literals import COPY_OPTIONS, Row, array_literal, copy_lines, numbers_literal
+from stream.edges.warehouse import binary
+from stream.edges.warehouse.literals import array_literal, numbers_literal
 from stream.edges.warehouse.query import cursor
 from stream.edges.warehouse.tables import SIGNAL_COLUMNS
 
-COPY_VERSIONS = f"copy landing.ticket_signal_versions ({', '.join(SIGNAL_COLUMNS)}) from stdin {COPY_OPTIONS}"
-_TAGS = SIGNAL_COLUMNS.index("raw_tags")
+COPY_VERSIONS = f"copy landing.ticket_signal_versions ({', '.join(SIGNAL_COLUMNS)}) from stdin (format binary)"
+_EVENT_ID, _TAGS, _METRICS, _VERSION = map(SIGNAL_COLUMNS.index, ("event_id", "raw_tags", "custom_metrics", "version"))
 
 SET_POSITIONS = text("""
 update landing.ticket_signal_versions as stored set source_positions = cast(seen.positions as numeric[])
@@ -32,21 +33,25 @@ def insert_versions(connection: Connection, versions: Collection[NewVersion]) ->
     """Add versions to the history."""
     if versions:
         with cursor(connection) as own, own.copy(COPY_VERSIONS) as copy:
-            copy.write(copy_lines([version_row(new.change, new.positions) for new in versions]))
+            for new in versions:
+                copy.write_row(version_row(new.change, new.positions))
 
 
-def version_row(change: Change, positions: tuple[int, ...]) -> Row:
+def version_row(change: Change, positions: tuple[int, ...]) -> list[Any]:
     """One version as COPY_VERSIONS takes it: the contract's fields in their order, then where it came from."""
     values: list[Any] = list(astuple(change.row))
-    values[_TAGS] = array_literal(values[_TAGS])
+    values[_EVENT_ID] = binary.uuid(values[_EVENT_ID])
+    values[_TAGS] = binary.texts(values[_TAGS])
+    values[_METRICS] = binary.jsonb(values[_METRICS])
+    values[_VERSION] = binary.bigint(values[_VERSION])
     record = change.record
     values += (
-        f"\\x{change.content_hash.hex()}",
-        numbers_literal(positions),
-        record.partition,
-        record.offset,
-        change.committed_at,
-        change.captured_at,
+        change.content_hash,
+        binary.numerics(positions),
+        binary.integer(record.partition),
+        binary.bigint(record.offset),
+        binary.moment(change.committed_at),
+        binary.moment(change.captured_at),
     )
     return values
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from stream.core.accounting import Partition, count, is_fresh
+from stream.core.accounting import Consumed, Partition, count, is_fresh
 from stream.core.alerts import Alert, drift_alerts, letter_alerts
 from stream.core.batch import Batch
 from stream.core.drift import DriftPolicy
@@ -25,9 +25,10 @@ APPLICATION_NAME = "cx-worker"
 
 @dataclass
 class Landed:
-    """What one transaction did: an outcome per place, letters that were not there before, seconds per stage."""
+    """What one transaction did: an outcome per place, and counted; letters that were not there before; seconds per stage."""
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    consumed: dict[Partition, Consumed] = field(default_factory=dict)
     new_letters: list[Letter] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -120,7 +121,8 @@ class Warehouse:
         landed.outcomes.update({place: Outcome.REJECTED for place, _ in batch.rejections})
         rejections = [rejection_letter(one, is_fresh(one.record, offsets)) for _, one in batch.rejections]
         landed.new_letters = letters.write_letters(connection, gather([*tickets.conflicts, *rejections]))
-        accounting.write_consumed(connection, count(batch.records, landed.outcomes, offsets))
+        landed.consumed = count(batch.records, landed.outcomes, offsets)
+        accounting.write_consumed(connection, landed.consumed)
         alerts.raise_alerts(connection, letter_alerts(landed.new_letters))
         _raise_drifts(connection, batch.differences)
         return landed

@@ -24,9 +24,10 @@ where version.idempotency_key = any(cast(:keys as text[]))
 
 TOMBSTONES = text("""
 insert into landing.deleted_tickets as known (source_system, ticket_id, deleted_position, deleted_at)
-select * from unnest(
-    cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:positions as numeric[]), cast(:moments as timestamptz[])
-)
+select source_system, ticket_id, position, timestamptz 'epoch' + moment * interval '1 microsecond'
+from unnest(
+    cast(:source_systems as text[]), cast(:ticket_ids as text[]), cast(:positions as numeric[]), cast(:moments as bigint[])
+) as ended (source_system, ticket_id, position, moment)
 on conflict (source_system, ticket_id) do update set
     deleted_position = excluded.deleted_position, deleted_at = excluded.deleted_at,
     landed_at = excluded.landed_at, landed_xid = excluded.landed_xid

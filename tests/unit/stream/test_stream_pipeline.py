@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from stream.core.accounting import Partition, count
+from stream.core.accounting import Consumed, Partition, count
 from stream.core.alerts import Alert
 from stream.core.backoff import MOST_SECONDS, backoff_seconds
 from stream.core.batch import Batch
@@ -30,6 +30,7 @@ class Done:
 
     outcomes: dict[int, Outcome]
     new_letters: list[Letter]
+    consumed: dict[Partition, Consumed] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -81,7 +82,9 @@ class Silent:
 
     retries = 0
 
-    def landed(self, batch: Batch, outcomes: Mapping[int, Outcome], seconds: Mapping[str, float]) -> None: ...
+    def landed(
+        self, batch: Batch, outcomes: Mapping[int, Outcome], consumed: Mapping[Partition, Consumed], seconds: Mapping[str, float]
+    ) -> None: ...
 
     def took(self, stage: str, seconds: float) -> None: ...
 
