@@ -28,7 +28,7 @@ class AppSettings:
     topics: tuple[str, ...]
     data_directory: str
     instance: str | None = None  # static membership: the name under which a restarted worker gets its partitions back
-    max_records: int = 10_000  # per fetch, and so per transaction
+    max_records: int = 5_000  # per fetch, and so per transaction
     max_fetch_bytes: int = 4_000_000  # per partition; a single larger record still comes through
     heartbeat_seconds: float = 2.5  # how soon a member hears of a rebalance
     commit_interval_seconds: float = 0.5

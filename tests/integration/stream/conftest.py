@@ -37,7 +37,8 @@ def server_connection(warehouse_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A session with an empty temporary table `copied`: a column of each type of the history."""
     with psycopg.connect(warehouse_url, autocommit=True) as connection:
         connection.execute(
-            "create temporary table copied (place serial, one text, several text[], version bigint, number integer, identity uuid, "
-            "document jsonb, positions numeric(39)[], score numeric, moment timestamptz, counted timestamptz, hash bytea)"
+            "create temporary table copied (place serial, one text, several text[], version bigint, number integer, "
+            "identity uuid, document jsonb, positions numeric(39)[], score numeric, moment timestamptz, "
+            "counted timestamptz, hash bytea)"
         )
         yield connection
