@@ -48,6 +48,8 @@ WRITTEN: dict[str, Callable[[Any], object]] = {
     "positions": binary.numerics,
     "counted": lambda moment: binary.moment(moment and (moment - EPOCH) // timedelta(microseconds=1)),
 }
+AS_THEY_ARE = ("one", "score", "moment", "hash")
+COPIED = (*WRITTEN, *AS_THEY_ARE)
 by_hypothesis = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -55,11 +57,11 @@ by_hypothesis = settings(max_examples=200, suppress_health_check=[HealthCheck.fu
 @by_hypothesis
 def test_whatever_is_copied_comes_back_as_it_was(server_connection: psycopg.Connection, rows: list[dict[str, Any]]) -> None:
     """A value of each type of the history: COPY gives back what went in."""
-    names = ", ".join(WRITTEN | dict.fromkeys(("one", "score", "moment", "hash")))
+    names = ", ".join(COPIED)
     server_connection.execute("truncate copied")
     with server_connection.cursor() as cursor, cursor.copy(f"copy copied ({names}) from stdin (format binary)") as copy:
         for row in rows:
-            copy.write_row([WRITTEN.get(name, lambda value: value)(row[name]) for name in names.split(", ")])
+            copy.write_row([WRITTEN[name](row[name]) if name in WRITTEN else row[name] for name in COPIED])
     with server_connection.cursor(row_factory=dict_row) as cursor:
         assert cursor.execute(f"select {names} from copied order by place").fetchall() == rows
 
